@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An app: one thing that is carried as a whole, a systemd service or a
+ * process tree named by its PID. In the old kernel it is found, checked and
+ * dumped by CRIU without its memory; in the new one it is restored.
+ *
+ * What is recorded of an app is a directory of plain files, apps/<name>/:
+ *   meta.json    what app_save() wrote and app_restore() needs
+ *   img/         CRIU's images, less the memory that the keeper carries
+ *   *.tar        contents of its runtime directory and private temporary files
+ */
+#ifndef NVWA_APPS_APP_H
+#define NVWA_APPS_APP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include "uapi/nvwa.h"
+#include "lib/base/error.h"
+
+enum app_kind { APP_SERVICE, APP_PROGRAM };
+
+struct app {
+	enum app_kind kind;
+	char *name;		/* "redis-server.service" or "pid-1234" */
+	pid_t pid;		/* main process */
+	pid_t *pids;		/* the whole tree, main process first */
+	size_t nr_pids;
+};
+
+/* Find a service by unit name (".service" may be missing): -ENOENT none such, -ESRCH not running. */
+int app_find_service(const char *unit, struct app *app, struct error *err);
+
+/* Find a process tree: -ESRCH none such. */
+int app_find_program(pid_t pid, struct app *app, struct error *err);
+
+void app_free(struct app *app);
+
+/*
+ * Called by app_check() for every reason why an app cannot be carried
+ * (fatal) or is carried with a difference (not fatal). The text is a whole
+ * sentence that names process, descriptor and remedy.
+ */
+typedef void (*app_reason_fn)(void *ctx, const struct app *app, bool fatal, const char *text);
+
+/* Look for what cannot be carried, with nothing touched. Returns the number of fatal reasons. */
+int app_check(const struct app *app, app_reason_fn reason, void *ctx);
+
+/* One process' memory that CRIU left to us: virtual ranges, sorted. */
+struct app_memory {
+	pid_t pid;
+	struct nvwa_range *ranges;
+	size_t nr_ranges;
+};
+
+/*
+ * Dump with CRIU into <dir>/<name>/, all but the memory; the processes are left stopped
+ * and TCP must be locked by the caller (lib/net/lock.h). *memory has one entry
+ * per process, malloc()ed. On failure the processes run again and err holds
+ * the end of CRIU's log.
+ */
+int app_dump(const struct app *app, const char *dir,
+	     struct app_memory **memory, size_t *nr_memory, struct error *err);
+void app_memory_free(struct app_memory *memory, size_t nr);
+
+/* Record what is not in CRIU's images: unit facts, files; before the dump, while the app runs. */
+int app_save(const struct app *app, const char *dir, struct error *err);
+
+/* After the dump: files that may have changed until the freeze (runtime directory, private tmp). */
+int app_save_files(const struct app *app, const char *dir, struct error *err);
+
+/* Undo app_dump(): let the stopped processes run on. Safe to call at any time. */
+int app_continue(const struct app *app);
+
+/*
+ * In the new kernel: restore the app recorded in <dir> (NVWA_STATE_DIR/apps/NAME),
+ * put its memory back through the keeper, and let it run. For a service it is
+ * called from its generated unit's ExecStartPost= (in the unit's cgroup), with placeholder = the PID of the
+ * placeholder; for a program placeholder is 0. On failure
+ * nothing of the app is left running.
+ */
+struct app_restored {
+	pid_t pid;
+	unsigned long long nr_inserted, nr_copied;	/* pages */
+};
+int app_restore(const char *dir, pid_t placeholder, struct app_restored *done, struct error *err);
+
+#endif

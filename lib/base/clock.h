@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Time stamps that go on over the jump. */
+#ifndef NVWA_BASE_CLOCK_H
+#define NVWA_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* The time stamp counter: it keeps counting over kexec. */
+uint64_t clock_tsc(void);
+
+/*
+ * Append "<step> <tsc>\n" to the time line kept in memory; step is a word
+ * such as "freeze". Never fails (a full table drops the stamp).
+ */
+void timeline_stamp(const char *step);
+
+/* The stamps so far as text, one "<step> <tsc>" per line; malloc()ed. */
+char *timeline_text(void);
+
+#endif

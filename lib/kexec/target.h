@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The target: the kernel that the machine is to run next, from the files that
+ * its package installed to the segments that kexec_load(2) was given.
+ */
+#ifndef NVWA_KEXEC_TARGET_H
+#define NVWA_KEXEC_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "uapi/nvwa.h"
+#include "lib/base/error.h"
+#include "lib/kexec/memmap.h"
+
+struct target;
+
+/* Releases that have both /boot/vmlinuz-REL and /lib/modules/REL, newest first; NULL-ended. */
+int target_installed(char ***releases);
+void target_list_free(char **releases);
+
+/*
+ * Everything about a release that can be wrong, found out with nothing
+ * touched: not installed; image no kernel, truncated, or compressed in a way
+ * that is not supported; nvwa.ko missing for it; a module that the root file
+ * system needs missing; command line too long; a root that is not supported.
+ * For an error *target is NULL. Freed by target_free().
+ */
+int target_open(const char *release, struct target **target, struct error *err);
+void target_free(struct target *t);
+
+struct target_load {
+	const struct scratch_plan *plan;
+	uint64_t header_phys;			/* where the record's header is */
+	uint8_t nonce[NVWA_NONCE_LEN];
+};
+
+/* Build the hop initramfs, boot parameters and segments, and kexec_load() them. */
+int target_load(struct target *t, const struct target_load *how, struct error *err);
+
+/* Destinations of the loaded segments, for NVWA_IOC_SEAL. Valid until target_free(). */
+const struct nvwa_range *target_segments(const struct target *t, size_t *nr);
+
+/* Undo target_load(): nothing is loaded any more. */
+int target_unload(void);
+
+/* reboot(LINUX_REBOOT_CMD_KEXEC); returns only on failure. */
+int target_jump(void);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The network over the jump: addresses and routes, and the packet lock that
+ * keeps TCP silent between the snapshot of a socket and its restore, so that
+ * nothing is acknowledged that the snapshot does not hold and no peer is reset.
+ */
+#ifndef NVWA_NET_NET_H
+#define NVWA_NET_NET_H
+
+#include "lib/base/error.h"
+
+/* Drop all TCP in and out, on every interface, IPv4 and IPv6. 0 if locked already. */
+int net_lock(struct error *err);
+
+/* Remove the lock; also CRIU's own nftables tables if any were left. 0 if there is none. */
+int net_unlock(struct error *err);
+
+/* Save links, addresses and routes as files into <dir>/net/. */
+int net_save(const char *dir, struct error *err);
+
+/*
+ * Bring the saved links up (waiting up to deadline_ms for each to appear) and
+ * put back addresses and routes that are missing.
+ */
+int net_restore(const char *dir, int deadline_ms, struct error *err);
+
+#endif

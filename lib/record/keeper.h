@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The module, called "keeper" in user space: typed wrappers for uapi/nvwa.h. */
+#ifndef NVWA_RECORD_KEEPER_H
+#define NVWA_RECORD_KEEPER_H
+
+#include "uapi/nvwa.h"
+#include "lib/base/error.h"
+
+/* Open /dev/nvwa and check its version. Returns a descriptor. */
+int keeper_open(struct error *err);
+
+int keeper_info(int fd, struct nvwa_info *info);
+
+/* Each fills in size itself; the caller sets the "in" members only. */
+int keeper_begin(int fd, struct nvwa_begin *b);
+int keeper_capture(int fd, struct nvwa_capture *c);
+int keeper_put(int fd, const char *name, const void *data, size_t len);
+int keeper_seal(int fd, struct nvwa_seal *s);
+int keeper_adopt(int fd, struct nvwa_adopt *a);
+int keeper_add_memory(int fd, struct nvwa_add_memory *m);
+int keeper_insert(int fd, struct nvwa_insert *i);
+int keeper_release(int fd, struct nvwa_release *r);
+
+#endif

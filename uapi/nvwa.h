@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * /dev/nvwa: what the module does for the nvwa command and for nvwa-init.
+ *
+ * Before the jump. NVWA_IOC_BEGIN opens a capture on this file descriptor;
+ * one capture may be open at a time (-EBUSY). NVWA_IOC_CAPTURE takes the
+ * pages of a stopped process, NVWA_IOC_PUT adds a file, NVWA_IOC_SEAL makes
+ * the record valid. Closing the descriptor, or the death of the process that
+ * holds it, undoes everything: pages are let go and the record's memory is
+ * wiped and freed, sealed or not. Page tables are never changed, so the
+ * programs may go on at once.
+ *
+ * After the jump. NVWA_IOC_ADOPT finds, checks and reads in the record; from
+ * then on read(2) and pread(2) give the record stream (uapi/record.h).
+ * NVWA_IOC_ADD_MEMORY adds hidden RAM while holding back the pages that the
+ * record names; NVWA_IOC_INSERT puts the pages of one process of the record
+ * into a stopped process; NVWA_IOC_RELEASE wipes and frees whatever was not
+ * claimed. This state belongs to the module, not to a descriptor; the module
+ * cannot be unloaded between ADOPT and RELEASE.
+ *
+ * Every struct begins with its size; a size or flag that the module does not
+ * know is refused with -EINVAL. All calls need CAP_SYS_ADMIN.
+ */
+#ifndef NVWA_UAPI_NVWA_H
+#define NVWA_UAPI_NVWA_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+#include "record.h"
+
+#define NVWA_DEVICE		"/dev/nvwa"
+/* Raised when a call changes; the tool and the module must agree. */
+#define NVWA_ABI_VERSION	1
+
+/* A physical address range, page aligned. */
+struct nvwa_range {
+	__u64 start;
+	__u64 len;
+};
+
+struct nvwa_begin {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__u64 scratch;		/* in: user pointer to struct nvwa_range[nr_scratch] */
+	__u32 nr_scratch;	/* in: 1 to 4096, sorted, without overlap */
+	__u32 reserved;
+	__u8  nonce[NVWA_NONCE_LEN];		/* in */
+	char  writer[NVWA_WRITER_LEN];		/* in: goes into the header */
+	__u64 header_phys;	/* out: tell this to the next kernel */
+};
+
+/*
+ * Take the pages that are present (or swapped out) in the given virtual
+ * ranges of a process, all threads of which are stopped. Errors: -ESRCH, no
+ * such process; -EFAULT, an address in a range has no page; -ENOMEM; -EIO, a
+ * page is poisoned; -EBUSY, somebody else holds pages after the deadline
+ * (busy_addr names the first). On error nothing of this call is kept.
+ */
+struct nvwa_capture {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__s32 pid;		/* in: thread group id in the caller's pid namespace */
+	__u32 nr_ranges;	/* in */
+	__u64 ranges;		/* in: user pointer to struct nvwa_range[nr_ranges], virtual, sorted */
+	__u64 nr_pinned;	/* out: pages taken where they are */
+	__u64 nr_evacuated;	/* out: pages copied out of the scratch */
+	__u64 nr_unshared;	/* out: pages copied because another process of the record has them */
+	__u64 nr_runs;		/* out */
+	__u64 busy_addr;	/* out, with -EBUSY */
+};
+
+struct nvwa_put {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__u64 name;		/* in: user pointer */
+	__u32 name_len;		/* in: 1 to 255, no NUL */
+	__u32 reserved;
+	__u64 data;		/* in: user pointer */
+	__u64 data_len;		/* in: bytes */
+};
+
+/*
+ * Check that neither a captured page nor the record meets the scratch or one
+ * of the segments loaded for the next kernel (-EBADSLT otherwise, which must
+ * never happen), then checksum and validate.
+ */
+struct nvwa_seal {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__u64 segments;		/* in: user pointer to struct nvwa_range[nr_segments], physical */
+	__u32 nr_segments;	/* in */
+	__u32 reserved;
+	__u64 record_len;	/* out: bytes */
+	__u64 record_mem;	/* out: bytes of memory that the record takes, header included */
+	__u64 nr_pages;		/* out: captured pages in the record */
+	__u64 seal_tsc;		/* out */
+};
+
+/*
+ * Errors: -ENOENT, no sealed record there; -EKEYREJECTED, another nonce;
+ * -EBADMSG, a checksum is wrong; -EPROTONOSUPPORT, another version;
+ * -EINVAL, the record contradicts itself (reason in the kernel log);
+ * -EALREADY, adopted before. On error the module keeps nothing.
+ */
+struct nvwa_adopt {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__u64 header_phys;	/* in */
+	__u8  nonce[NVWA_NONCE_LEN];	/* in */
+	__u64 record_len;	/* out: bytes to read(2) */
+	__u64 nr_pages;		/* out: captured pages */
+	__u64 seal_tsc;		/* out: these four as in struct nvwa_header */
+	__u64 seal_realtime_ns;
+	__u64 seal_boottime_ns;
+	__u32 tsc_khz;
+	__s32 tai_offset_s;
+};
+
+/*
+ * Add RAM that the firmware map of this kernel hides. start and len are
+ * multiples of the memory block size; a range that is added already is
+ * skipped. The blocks come up online. Before ADOPT (or without a record)
+ * nothing is held back. Errors: those of add_memory(), -EBUSY when another
+ * driver owns the online callback.
+ */
+struct nvwa_add_memory {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__s32 nid;		/* in: NUMA node, -1 to let the kernel say */
+	__u32 reserved;
+	__u64 start;		/* in */
+	__u64 len;		/* in */
+	__u64 nr_held;		/* out: pages held back in this range */
+};
+
+/*
+ * Put the pages of record process record_pid into process pid, all threads of
+ * which are stopped. Every page is accounted for: nr_inserted + nr_copied is
+ * the number of pages of that process, else the call fails and the process
+ * must not run. Errors: -ESRCH, no such process, -ENOENT, none such in the
+ * record, -EALREADY, inserted before, -EFAULT, no private anonymous memory at
+ * bad_addr, -ENODATA, a page of it was not adopted, -ENOMEM.
+ */
+struct nvwa_insert {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__s32 record_pid;	/* in */
+	__s32 pid;		/* in */
+	__u64 nr_inserted;	/* out: the very same page frames */
+	__u64 nr_copied;	/* out: copied, as the kernel would not take the page */
+	__u64 bad_addr;		/* out, with -EFAULT */
+};
+
+struct nvwa_release {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__u64 nr_wiped;		/* out: captured pages that nobody claimed */
+	__u64 nr_record;	/* out: pages of the record that were freed */
+};
+
+struct nvwa_info {
+	__u32 size;
+	__u32 abi_version;	/* out: NVWA_ABI_VERSION */
+	__u32 state;		/* out: NVWA_STATE_* */
+	__u32 reserved;
+	__u64 nr_held;		/* out: pages captured or held back at this moment */
+	__u64 tsc;		/* out: these three read together */
+	__u64 realtime_ns;
+	__u64 boottime_ns;
+	__u32 tsc_khz;		/* out */
+	__u32 online_callback_free;	/* out: 1 if memory could be held back here */
+};
+
+#define NVWA_STATE_IDLE		0
+#define NVWA_STATE_CAPTURING	1
+#define NVWA_STATE_SEALED	2
+#define NVWA_STATE_ADOPTED	3
+
+#define NVWA_IOC_MAGIC		0xB7
+#define NVWA_IOC_INFO		_IOWR(NVWA_IOC_MAGIC, 0, struct nvwa_info)
+#define NVWA_IOC_BEGIN		_IOWR(NVWA_IOC_MAGIC, 1, struct nvwa_begin)
+#define NVWA_IOC_CAPTURE	_IOWR(NVWA_IOC_MAGIC, 2, struct nvwa_capture)
+#define NVWA_IOC_PUT		_IOWR(NVWA_IOC_MAGIC, 3, struct nvwa_put)
+#define NVWA_IOC_SEAL		_IOWR(NVWA_IOC_MAGIC, 4, struct nvwa_seal)
+#define NVWA_IOC_ADOPT		_IOWR(NVWA_IOC_MAGIC, 5, struct nvwa_adopt)
+#define NVWA_IOC_ADD_MEMORY	_IOWR(NVWA_IOC_MAGIC, 6, struct nvwa_add_memory)
+#define NVWA_IOC_INSERT		_IOWR(NVWA_IOC_MAGIC, 7, struct nvwa_insert)
+#define NVWA_IOC_RELEASE	_IOWR(NVWA_IOC_MAGIC, 8, struct nvwa_release)
+
+#endif
