@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What every verb uses: exit codes, messages, the lock against a second update. */
+#ifndef NVWA_TOOL_COMMON_H
+#define NVWA_TOOL_COMMON_H
+
+#include <stdlib.h>
+#include "lib/base/error.h"
+
+/*
+ * Exit codes are interface; nvwa(8) documents them and lint compares. From
+ * EXIT_REFUSED on, and for the codes below EXIT_NOT_UPDATED, nothing was
+ * touched. stdlib.h has EXIT_FAILURE (1): something failed; programs run on.
+ */
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_USAGE = 2,		/* the command line is wrong */
+	EXIT_REFUSED = 3,	/* refused for reasons of several of the kinds below */
+	EXIT_NOT_UPDATED = 4,	/* the update was begun and undone; programs run on */
+	EXIT_CONFIG = 5,	/* a configuration file is wrong */
+	EXIT_BUSY = 6,		/* another update is in progress */
+	EXIT_ROOT = 7,		/* not called by root */
+	EXIT_RELEASE = 8,	/* the release is unknown or not installed */
+	EXIT_SAME = 9,		/* the release is the running one, and no --force */
+	EXIT_MODULE = 10,	/* nvwa.ko is missing for the target or the running kernel */
+	EXIT_CRIU = 11,		/* CRIU is missing or too old for the target */
+	EXIT_LOCKDOWN = 12,	/* lockdown, Secure Boot, or kexec switched off */
+	EXIT_ABSENT = 13,	/* a service or PID to be carried does not exist */
+	EXIT_UNCARRIABLE = 14,	/* a program holds what cannot be carried */
+	EXIT_MEMORY = 15,	/* too little memory for the scratch */
+	EXIT_IMAGE = 16,	/* the target's image is no kernel, or is truncated */
+	EXIT_TARGET = 17,	/* the target cannot take over for another reason */
+};
+
+/* The word for an exit code, as in the JSON output and nvwa(8); NULL if there is no such code. */
+const char *exit_word(int code);
+
+/* Print "nvwa: ...\n" to the standard error. */
+void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#define LOCK_FILE	"/run/nvwa.lock"
+
+/*
+ * Take the lock that an update holds from its check to its end, and return
+ * its descriptor; closing it gives the lock back. -EBUSY: an update is under way.
+ */
+int lock_take(struct error *err);
+
+#endif
