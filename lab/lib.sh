@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # What the lab's commands share: where things are, the package source, the
 # state of a guest, and how to reach it.  Sourced, never run.
 
@@ -146,6 +146,11 @@ lab_apt_conf() {
 	printf 'Acquire::Languages "none";\nAPT::Install-Recommends "false";\n'
 }
 
+# What kernels from backports need from backports, as apt preferences.
+lab_apt_pins() {
+	printf 'Package: linux-base\nPin: release n=%s-backports\nPin-Priority: 990\n' "$1"
+}
+
 # lab_apt SUITE TOOL ARGS...: an apt tool with a state of the lab's own.
 lab_apt() {
 	local state=$lab_cache/apt/$1 tool=$2
@@ -276,6 +281,45 @@ need_guest() {
 
 in_netns() {
 	nsenter --net="/run/netns/$vm_netns" -- "$@"
+}
+
+# The guests of this checkout.
+lab_guest_names() {
+	local dir
+	for dir in "$lab_top"/build/lab/*/; do
+		[ ! -d "$dir" ] || basename "$dir"
+	done
+}
+
+# Take down what a guest has on this machine, whatever of it there is.
+guest_teardown() {
+	local file
+	for file in "$vm"/*.pid; do
+		[ ! -f "$file" ] || end_process "$file"
+	done
+	[ ! -e "/run/netns/$vm_netns" ] || ip netns del "$vm_netns"
+}
+
+# lab_accel IMAGE RELEASE: kvm if it boots a Debian kernel here, else tcg.  The
+# answer is kept for this machine's kernel and QEMU.
+lab_accel() {
+	local state key
+	state=$lab_cache/accel
+	key="$(uname -r) $(qemu-system-x86_64 --version | head -n 1)"
+	if [ ! -f "$state" ] || [ "$(head -n 1 "$state")" != "$key" ]; then
+		printf '%s\n%s\n' "$key" "$(try_kvm "$1" "$2")" >"$state.new"
+		mv "$state.new" "$state"
+	fi
+	tail -n 1 "$state"
+}
+
+try_kvm() {
+	[ -w /dev/kvm ] || { echo tcg; return; }
+	# The kernel finds no root file system, panics and so ends QEMU.
+	timeout 10 qemu-system-x86_64 -machine q35 -accel kvm -cpu host -smp 2 -m 512 \
+		-display none -nodefaults -no-reboot -serial stdio \
+		-kernel "$1/vmlinuz-$2" -append "console=ttyS0 panic=-1" \
+		</dev/null 2>/dev/null | grep -q 'Unable to mount root fs' && echo kvm || echo tcg
 }
 
 lab_ssh_options() {
