@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What both sides of an update agree on: the names of the files that one
+ * writes into the record and the other finds below NVWA_STATE_DIR.
+ */
+#ifndef NVWA_TOOL_CARRY_H
+#define NVWA_TOOL_CARRY_H
+
+#include "uapi/record.h"
+
+/* Built here in the old kernel (a tmpfs); every file below it goes into the record. */
+#define CARRY_OUT_DIR		NVWA_STATE_DIR "/out"
+
+#define CARRY_UPDATE		"update.json"	/* struct carry_update below, as JSON */
+#define CARRY_ADOPT		"adopt"		/* orders to nvwa-init, see init/ */
+#define CARRY_RAM		"ram"		/* the machine's RAM map, memmap_format() */
+#define CARRY_HIDDEN		"hidden"	/* memory blocks the next kernel does not see at first */
+#define CARRY_TIMELINE_OLD	"timeline.old"	/* "<step> <tsc>" lines of the old kernel */
+#define CARRY_TIMELINE_INIT	"timeline.init"	/* the same, of nvwa-init */
+#define CARRY_APPS		"apps"		/* a directory for each app */
+#define CARRY_TMP		"tmp.tar"	/* /tmp where it is a tmpfs */
+#define CARRY_SETTLED		"settled"	/* made when the update is over */
+#define CARRY_FAILED		"failed"	/* nvwa-init's reason for not taking the record */
+
+/* Where the report of the last update stays. */
+#define CARRY_LAST		"/var/lib/nvwa/last.json"
+
+#endif

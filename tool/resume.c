@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* nvwa resume: the phases of the new kernel that follow nvwa-init, called by systemd's units. */
+#include <errno.h>
+#include <getopt.h>
+#include <json-c/json.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/apps/app.h"
+#include "lib/apps/units.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
+#include "lib/base/file.h"
+#include "lib/kexec/memmap.h"
+#include "lib/net/net.h"
+#include "lib/record/keeper.h"
+#include "tool/carry.h"
+#include "tool/common.h"
+#include "tool/report.h"
+#include "tool/verbs.h"
+
+#define LINK_DEADLINE_MS	20000
+#define AUTO_ONLINE		"/sys/devices/system/memory/auto_online_blocks"
+
+static int resume_net(void)
+{
+	struct error err = { 0 };
+
+	if (net_lock(&err) < 0)
+		complain("%s", err.text);
+	memset(&err, 0, sizeof(err));
+	if (net_restore(NVWA_STATE_DIR, LINK_DEADLINE_MS, &err) < 0)
+		complain("%s", err.text);
+	return EXIT_OK;
+}
+
+/* Restore one app and keep what came of it for settle and the report. */
+static int resume_app(const char *name, pid_t placeholder)
+{
+	struct app_restored done = { 0 };
+	struct error err = { 0 };
+	char dir[PATH_MAX];
+	int r;
+
+	r = path_format(dir, sizeof(dir), NVWA_STATE_DIR "/" CARRY_APPS "/%s", name);
+	if (r == 0)
+		r = app_restore(dir, placeholder, &done, &err);
+	if (r < 0) {
+		if (!err.text[0])
+			error_set(&err, -r, "%s", strerror(-r));
+		complain("%s is not resumed: %s", name, err.text);
+	}
+	report_app_result(dir, r, &done, clock_tsc(), err.text);
+	return r < 0 ? EXIT_FAILURE : EXIT_OK;
+}
+
+static int resume_unit(const char *name)
+{
+	const char *placeholder = getenv("MAINPID");
+
+	if (!placeholder || atoi(placeholder) <= 1) {
+		complain("resume --unit runs as ExecStartPost= of a unit that nvwa made");
+		return EXIT_USAGE;
+	}
+	return resume_app(name, atoi(placeholder));
+}
+
+/* The update as the old kernel described it. */
+static struct json_object *update_read(void)
+{
+	struct json_object *update = json_object_from_file(NVWA_STATE_DIR "/" CARRY_UPDATE);
+
+	if (!update)
+		complain("cannot read " NVWA_STATE_DIR "/" CARRY_UPDATE ": there is no update "
+			 "to resume");
+	return update;
+}
+
+static const char *member(struct json_object *o, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(o, key, &value) ? json_object_get_string(value) : "";
+}
+
+static int resume_programs(void)
+{
+	struct json_object *update = update_read(), *apps;
+	struct error err = { 0 };
+	int status = EXIT_OK;
+
+	if (update && json_object_object_get_ex(update, "apps", &apps)) {
+		for (size_t i = 0; i < json_object_array_length(apps); i++) {
+			struct json_object *app = json_object_array_get_idx(apps, i);
+
+			if (strcmp(member(app, "kind"), "program") == 0 &&
+			    resume_app(member(app, "name"), 0) != EXIT_OK)
+				status = EXIT_FAILURE;
+		}
+	}
+	json_object_put(update);
+	/* All sockets exist again, or never will. */
+	if (net_unlock(&err) < 0) {
+		complain("%s", err.text);
+		status = EXIT_FAILURE;
+	}
+	return status;
+}
+
+static int add_hidden(int keeper)
+{
+	_cleanup_free_ char *text = NULL;
+	struct memmap hidden = { 0 };
+	int r, result = 0;
+
+	r = file_read(NVWA_STATE_DIR "/" CARRY_HIDDEN, &text, NULL);
+	if (r == 0)
+		r = memmap_parse(text, &hidden);
+	if (r < 0) {
+		complain("cannot read the list of hidden memory: %s", strerror(-r));
+		return r;
+	}
+	for (size_t i = 0; i < hidden.nr; i++) {
+		struct nvwa_add_memory add = {
+			.nid = hidden.entries[i].nid,
+			.start = hidden.entries[i].start,
+			.len = hidden.entries[i].len,
+		};
+
+		r = keeper_add_memory(keeper, &add);
+		if (r < 0) {
+			complain("memory %#llx-%#llx could not be added: %s",
+				 (unsigned long long)add.start,
+				 (unsigned long long)(add.start + add.len), strerror(-r));
+			result = r;
+		}
+	}
+	memmap_free(&hidden);
+	return result;
+}
+
+static void give_back_sysctls(struct json_object *update)
+{
+	struct json_object *sysctls;
+
+	if (!json_object_object_get_ex(update, "sysctls", &sysctls))
+		return;
+	json_object_object_foreach(sysctls, name, value) {
+		char path[PATH_MAX];
+		const char *text = json_object_get_string(value);
+
+		if (path_format(path, sizeof(path), "/proc/sys/%s", name) == 0)
+			file_write(path, text, strlen(text), 0644);
+	}
+}
+
+/* A service that could not be resumed is started afresh, as after a reboot. */
+static void start_failed(struct json_object *update)
+{
+	struct json_object *apps;
+
+	if (!json_object_object_get_ex(update, "apps", &apps))
+		return;
+	for (size_t i = 0; i < json_object_array_length(apps); i++) {
+		struct json_object *app = json_object_array_get_idx(apps, i);
+		char *const argv[] = { "systemctl", "--no-block", "restart",
+				       (char *)member(app, "name"), NULL };
+
+		if (strcmp(member(app, "kind"), "service") == 0 &&
+		    !report_app_resumed(member(app, "name")))
+			command_run(argv, NULL);
+	}
+}
+
+static int resume_settle(void)
+{
+	struct json_object *update = update_read();
+	struct nvwa_release release = { 0 };
+	struct error err = { 0 };
+	_cleanup_close_ int keeper = -1;
+	int status = EXIT_OK, r;
+
+	if (net_unlock(&err) < 0)
+		complain("%s", err.text);
+	memset(&err, 0, sizeof(err));
+	if (apps_forget_units(&err) < 0) {
+		complain("%s", err.text);
+		status = EXIT_FAILURE;
+	}
+	if (update)
+		start_failed(update);
+
+	keeper = keeper_open(&err);
+	if (keeper < 0) {
+		complain("%s", err.text);
+		json_object_put(update);
+		return EXIT_FAILURE;
+	}
+	if (add_hidden(keeper) < 0)
+		status = EXIT_FAILURE;
+	r = keeper_release(keeper, &release);
+	if (r < 0) {
+		complain("memory that nobody claimed could not be freed: %s", strerror(-r));
+		status = EXIT_FAILURE;
+	}
+	timeline_stamp("settled");
+	if (update) {
+		give_back_sysctls(update);
+		if (report_write(update, keeper, &release) < 0)
+			status = EXIT_FAILURE;
+	}
+	json_object_put(update);
+	if (file_write(NVWA_STATE_DIR "/" CARRY_SETTLED, "", 0, 0644) < 0)
+		status = EXIT_FAILURE;
+	return status;
+}
+
+static const struct option options[] = {
+	{ "net", no_argument, NULL, 'n' },
+	{ "unit", required_argument, NULL, 'u' },
+	{ "programs", no_argument, NULL, 'p' },
+	{ "settle", no_argument, NULL, 's' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+int verb_resume(int argc, char **argv)
+{
+	switch (getopt_long(argc, argv, "h", options, NULL)) {
+	case 'n':
+		return resume_net();
+	case 'u':
+		return resume_unit(optarg);
+	case 'p':
+		return resume_programs();
+	case 's':
+		return resume_settle();
+	case 'h':
+		return verb_usage("resume");
+	default:
+		complain("resume is called by systemd during an update; see nvwa(8)");
+		return EXIT_USAGE;
+	}
+}

@@ -1,0 +1,588 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* nvwa update: the phase function of the old kernel, from the check to the jump. */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <getopt.h>
+#include <json-c/json.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/apps/app.h"
+#include "lib/apps/footprint.h"
+#include "lib/apps/quiesce.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
+#include "lib/base/file.h"
+#include "lib/kexec/memmap.h"
+#include "lib/kexec/target.h"
+#include "lib/net/net.h"
+#include "lib/record/keeper.h"
+#include "tool/carry.h"
+#include "tool/check.h"
+#include "tool/common.h"
+#include "tool/config.h"
+#include "tool/verbs.h"
+
+/* One update, from its check to its jump or its undoing. */
+struct update {
+	const struct config *config;
+	const char *release;		/* the target */
+	char nonce_hex[2 * NVWA_NONCE_LEN + 1];
+	struct utsname running;
+	struct app *apps;
+	size_t nr_apps;
+	size_t nr_dumped;		/* of apps, those that may stand still */
+	struct memmap ram;
+	struct scratch_plan plan;
+	struct target *target;
+	char **stopped;			/* services to start again in a rollback */
+	int keeper;			/* closing it drops captured pages and record */
+	bool loaded, locked, entered, frozen;
+	struct nvwa_capture pages;	/* sums over all processes */
+	struct error err;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+	interrupted = number;
+}
+
+/* From the freeze on nobody reads our terminal: the kernel log does. */
+static void say(const struct update *u, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void say(const struct update *u, const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (u->locked) {
+		_cleanup_close_ int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+
+		if (fd >= 0)
+			dprintf(fd, "nvwa: %s\n", text);
+	} else {
+		printf("nvwa: %s\n", text);
+		fflush(stdout);
+	}
+}
+
+static int find_apps(struct update *u)
+{
+	const struct config *c = u->config;
+	int r;
+
+	u->apps = calloc(c->nr_services + c->nr_pids + 1, sizeof(*u->apps));
+	if (!u->apps)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->nr_services; i++) {
+		r = app_find_service(c->services[i], &u->apps[u->nr_apps], &u->err);
+		if (r < 0)
+			return r;
+		u->nr_apps++;
+	}
+	for (size_t i = 0; i < c->nr_pids; i++) {
+		r = app_find_program(c->pids[i], &u->apps[u->nr_apps], &u->err);
+		if (r < 0)
+			return r;
+		u->nr_apps++;
+	}
+	return 0;
+}
+
+/* Where the next kernel boots: away from the pages of the carried programs, as far as it goes. */
+static int choose_scratch(struct update *u)
+{
+	_cleanup_free_ uint64_t *used = NULL;
+	uint64_t block_size;
+	size_t nr_used;
+	int r;
+
+	r = memmap_read("", &u->ram, &u->err);
+	if (r < 0)
+		return r;
+	r = memmap_block_size("", &block_size, &u->err);
+	if (r < 0)
+		return r;
+	r = footprint_blocks(u->apps, u->nr_apps, block_size, &used, &nr_used);
+	if (r < 0)
+		return error_set(&u->err, -r, "cannot see where the programs' memory lies: %s",
+				 strerror(-r));
+	return scratch_choose(&u->ram, block_size, (uint64_t)u->config->scratch_mb << 20,
+			      used, nr_used, &u->plan, &u->err);
+}
+
+static int load_target(struct update *u)
+{
+	_cleanup_free_ struct nvwa_range *scratch = NULL;
+	struct nvwa_begin begin = { 0 };
+	struct target_load load = { .plan = &u->plan };
+	int r;
+
+	scratch = calloc(u->plan.scratch.nr, sizeof(*scratch));
+	if (!scratch)
+		return -ENOMEM;
+	for (size_t i = 0; i < u->plan.scratch.nr; i++) {
+		scratch[i].start = u->plan.scratch.entries[i].start;
+		scratch[i].len = u->plan.scratch.entries[i].len;
+	}
+	if (getrandom(begin.nonce, sizeof(begin.nonce), 0) != sizeof(begin.nonce))
+		return error_set(&u->err, EIO, "the kernel gave no random numbers");
+	for (size_t i = 0; i < sizeof(begin.nonce); i++)
+		sprintf(u->nonce_hex + 2 * i, "%02x", begin.nonce[i]);
+	snprintf(begin.writer, sizeof(begin.writer), "%.60s nvwa %.20s",
+		 u->running.release, NVWA_VERSION);
+	begin.scratch = (uintptr_t)scratch;
+	begin.nr_scratch = u->plan.scratch.nr;
+	u->keeper = keeper_open(&u->err);
+	if (u->keeper < 0)
+		return u->keeper;
+	r = keeper_begin(u->keeper, &begin);
+	if (r < 0)
+		return error_set(&u->err, -r, "the module cannot open a record: %s",
+				 strerror(-r));
+	load.header_phys = begin.header_phys;
+	memcpy(load.nonce, begin.nonce, sizeof(load.nonce));
+	u->loaded = true;
+	return target_load(u->target, &load, &u->err);
+}
+
+/* Everything that takes time and can be done while the programs run. */
+static int prepare(struct update *u)
+{
+	_cleanup_free_ char *ram = NULL, *hidden = NULL;
+	char **services;
+	int r;
+
+	timeline_stamp("prepare");
+	r = find_apps(u);
+	if (r == 0)
+		r = target_open(u->release, &u->target, &u->err);
+	if (r == 0)
+		r = choose_scratch(u);
+	if (r == 0)
+		r = load_target(u);
+	if (r < 0)
+		return r;
+	say(u, "%s is loaded; it will boot in %llu MiB of %llu MiB", u->release,
+	    (unsigned long long)(memmap_ram(&u->plan.scratch) >> 20),
+	    (unsigned long long)(memmap_ram(&u->ram) >> 20));
+
+	r = tree_remove(CARRY_OUT_DIR);
+	if (r == 0)
+		r = dir_make(CARRY_OUT_DIR "/" CARRY_APPS);
+	if (r == 0)
+		r = memmap_format(&u->ram, &ram);
+	if (r == 0)
+		r = file_write(CARRY_OUT_DIR "/" CARRY_RAM, ram, strlen(ram), 0644);
+	if (r == 0)
+		r = net_save(CARRY_OUT_DIR, &u->err);
+	for (size_t i = 0; r == 0 && i < u->nr_apps; i++)
+		r = app_save(&u->apps[i], CARRY_OUT_DIR "/" CARRY_APPS, &u->err);
+	if (r < 0)
+		return r;
+
+	r = quiesce_list(u->apps, u->nr_apps, &services, &u->err);
+	if (r < 0)
+		return r;
+	u->stopped = services;
+	for (char **s = services; *s; s++)
+		say(u, "%s is not carried: it is stopped now and started afresh afterwards", *s);
+	r = quiesce_stop(services, &u->err);
+	if (r == 0)
+		sync();
+	return r;
+}
+
+static int capture(struct update *u, const struct app_memory *memory)
+{
+	struct nvwa_capture c = {
+		.pid = memory->pid,
+		.nr_ranges = memory->nr_ranges,
+		.ranges = (uintptr_t)memory->ranges,
+	};
+	int r;
+
+	if (memory->nr_ranges == 0)
+		return 0;
+	r = keeper_capture(u->keeper, &c);
+	if (r == -EBUSY)
+		return error_set(&u->err, EBUSY, "process %d: the kernel or a device still uses "
+				 "its memory at address %#llx (I/O under way?). Try again when "
+				 "it is less busy", memory->pid, (unsigned long long)c.busy_addr);
+	if (r < 0)
+		return error_set(&u->err, -r, "process %d: its memory cannot be captured: %s",
+				 memory->pid, strerror(-r));
+	u->pages.nr_pinned += c.nr_pinned;
+	u->pages.nr_evacuated += c.nr_evacuated;
+	u->pages.nr_unshared += c.nr_unshared;
+	u->pages.nr_runs += c.nr_runs;
+	return 0;
+}
+
+static bool is_tmpfs(const char *path)
+{
+	char *const argv[] = { "findmnt", "-n", "-o", "FSTYPE", "-M", (char *)path, NULL };
+	_cleanup_free_ char *output = NULL;
+
+	return command_run(argv, &output) == 0 && strncmp(output, "tmpfs", 5) == 0;
+}
+
+/* /tmp is a promise to users until the next boot, and this is no boot to them. */
+static int save_tmp(struct update *u)
+{
+	char *const argv[] = { "tar", "-C", "/tmp", "-cf", CARRY_OUT_DIR "/" CARRY_TMP,
+			       "--numeric-owner", "--xattrs", "--warning=none",
+			       "--exclude=./systemd-private-*", ".", NULL };
+	_cleanup_free_ char *output = NULL;
+
+	if (!is_tmpfs("/tmp"))
+		return 0;
+	/* tar's status 1: a file changed or vanished while it was read. */
+	if (command_run(argv, &output) > 1)
+		return error_set(&u->err, EIO, "cannot save the files in /tmp: %.*s",
+				 (int)strcspn(output ?: "", "\n"), output ?: "tar failed");
+	return 0;
+}
+
+/* The blackout begins here. */
+static int freeze(struct update *u)
+{
+	struct app_memory *memory;
+	size_t nr_memory;
+	int r;
+
+	r = quiesce_enter(&u->err);
+	if (r < 0)
+		return r;
+	u->entered = true;
+	/* No page of ours may have to come from a disk that is frozen. */
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+		return error_set(&u->err, errno, "cannot lock this command in memory: %s",
+				 strerror(errno));
+	say(u, "freezing %zu program%s", u->nr_apps, u->nr_apps == 1 ? "" : "s");
+	timeline_stamp("freeze");
+	u->locked = true;
+	r = net_lock(&u->err);
+	for (size_t i = 0; r == 0 && i < u->nr_apps; i++) {
+		u->nr_dumped = i + 1;
+		r = app_dump(&u->apps[i], CARRY_OUT_DIR "/" CARRY_APPS, &memory, &nr_memory,
+			     &u->err);
+		if (r < 0)
+			break;
+		timeline_stamp("dumped");
+		for (size_t j = 0; r == 0 && j < nr_memory; j++)
+			r = capture(u, &memory[j]);
+		app_memory_free(memory, nr_memory);
+		timeline_stamp("captured");
+		if (r == 0)
+			r = app_save_files(&u->apps[i], CARRY_OUT_DIR "/" CARRY_APPS, &u->err);
+	}
+	if (r == 0)
+		r = save_tmp(u);
+	timeline_stamp("saved");
+	return r;
+}
+
+/* Sysctls that nvwa-init sets for the time of the restore; settle puts these back. */
+static const char *const lent_sysctls[] = {
+	"vm/overcommit_memory",	/* an address space larger than the RAM that is online yet */
+};
+
+static int write_orders(struct update *u)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_fclose_ FILE *f = NULL;
+	struct statvfs run;
+	pid_t last = 0;
+	size_t len;
+
+	for (size_t i = 0; i < u->nr_apps; i++)
+		for (size_t j = 0; j < u->apps[i].nr_pids; j++)
+			if (u->apps[i].pids[j] > last)
+				last = u->apps[i].pids[j];
+	if (statvfs("/run", &run) < 0)
+		return -errno;
+	f = open_memstream(&text, &len);
+	if (!f)
+		return -ENOMEM;
+	fprintf(f, "last_pid %d\n", last);
+	fprintf(f, "run_size %llu\n", (unsigned long long)run.f_blocks * run.f_frsize);
+	fprintf(f, "sysctl vm/overcommit_memory 1\n");
+	if (fflush(f))
+		return -ENOMEM;
+	return file_write(CARRY_OUT_DIR "/" CARRY_ADOPT, text, len, 0644);
+}
+
+static void add_number(struct json_object *o, const char *key, uint64_t value)
+{
+	json_object_object_add(o, key, json_object_new_int64(value));
+}
+
+static void add_text(struct json_object *o, const char *key, const char *value)
+{
+	json_object_object_add(o, key, json_object_new_string(value));
+}
+
+static int write_update(struct update *u)
+{
+	struct json_object *root = json_object_new_object();
+	struct json_object *pages = json_object_new_object();
+	struct json_object *sysctls = json_object_new_object();
+	struct json_object *apps = json_object_new_array();
+	_cleanup_free_ char *timeline = NULL;
+	const char *text;
+	int r;
+
+	add_text(root, "id", u->nonce_hex);
+	add_text(root, "from", u->running.release);
+	add_text(root, "to", u->release);
+	add_number(root, "started", time(NULL));
+	add_number(pages, "pinned", u->pages.nr_pinned);
+	add_number(pages, "evacuated", u->pages.nr_evacuated);
+	add_number(pages, "unshared", u->pages.nr_unshared);
+	add_number(pages, "runs", u->pages.nr_runs);
+	json_object_object_add(root, "pages", pages);
+	for (size_t i = 0; i < sizeof(lent_sysctls) / sizeof(lent_sysctls[0]); i++) {
+		_cleanup_free_ char *value = NULL;
+		char path[PATH_MAX];
+
+		if (path_format(path, sizeof(path), "/proc/sys/%s", lent_sysctls[i]) < 0 ||
+		    file_read(path, &value, NULL) < 0)
+			continue;
+		value[strcspn(value, "\n")] = '\0';
+		add_text(sysctls, lent_sysctls[i], value);
+	}
+	json_object_object_add(root, "sysctls", sysctls);
+	for (size_t i = 0; i < u->nr_apps; i++) {
+		struct json_object *app = json_object_new_object();
+
+		add_text(app, "name", u->apps[i].name);
+		add_text(app, "kind", u->apps[i].kind == APP_SERVICE ? "service" : "program");
+		add_number(app, "pid", u->apps[i].pid);
+		json_object_array_add(apps, app);
+	}
+	json_object_object_add(root, "apps", apps);
+	text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY);
+	r = file_write(CARRY_OUT_DIR "/" CARRY_UPDATE, text, strlen(text), 0644);
+	json_object_put(root);
+	if (r < 0)
+		return r;
+	timeline_stamp("jump");
+	timeline = timeline_text();
+	if (!timeline)
+		return -ENOMEM;
+	return file_write(CARRY_OUT_DIR "/" CARRY_TIMELINE_OLD, timeline, strlen(timeline), 0644);
+}
+
+/* nftw() takes no context. */
+static int put_keeper;
+
+static int put_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	_cleanup_free_ char *data = NULL;
+	size_t len;
+	int r;
+
+	(void)ftw;
+	if (type != FTW_F || !S_ISREG(st->st_mode))
+		return 0;
+	r = file_read(path, &data, &len);
+	if (r == 0)
+		r = keeper_put(put_keeper, path + strlen(CARRY_OUT_DIR "/"), data, len);
+	return r;
+}
+
+static int put_files(struct update *u)
+{
+	int r;
+
+	put_keeper = u->keeper;
+	r = nftw(CARRY_OUT_DIR, put_file, 16, FTW_PHYS);
+	if (r < 0)
+		return error_set(&u->err, r == -1 ? errno : -r, "cannot put the files of the "
+				 "programs into the record: %s",
+				 strerror(r == -1 ? errno : -r));
+	return 0;
+}
+
+static int jump(struct update *u)
+{
+	struct nvwa_seal seal = { 0 };
+	const struct nvwa_range *segments;
+	size_t nr;
+	int r;
+
+	r = write_orders(u);
+	if (r == 0)
+		r = write_update(u);
+	if (r == 0)
+		r = put_files(u);
+	if (r < 0)
+		return r;
+	segments = target_segments(u->target, &nr);
+	seal.segments = (uintptr_t)segments;
+	seal.nr_segments = nr;
+	u->frozen = true;
+	r = quiesce_freeze(&u->err);
+	if (r < 0)
+		return r;
+	r = keeper_seal(u->keeper, &seal);
+	if (r < 0)
+		return error_set(&u->err, -r, "the record cannot be sealed: %s", strerror(-r));
+	say(u, "%llu pages and a record of %llu bytes are handed over to %s",
+	    (unsigned long long)seal.nr_pages, (unsigned long long)seal.record_len, u->release);
+	/* Point of no return: target_jump() comes back only if nothing happened. */
+	r = target_jump();
+	return error_set(&u->err, -r, "the kernel refused to jump: %s", strerror(-r));
+}
+
+/* Undo in reverse order whatever was done; all programs run on. */
+static void roll_back(struct update *u)
+{
+	struct error err = { 0 };
+
+	if (u->frozen)
+		quiesce_thaw();
+	if (u->keeper >= 0)
+		close(u->keeper);
+	for (size_t i = 0; i < u->nr_dumped; i++)
+		app_continue(&u->apps[i]);
+	if (u->locked && net_unlock(&err) < 0)
+		complain("TCP stays locked: %s Run: nvwa init", err.text);
+	u->locked = false;
+	if (u->entered)
+		quiesce_leave();
+	if (u->loaded)
+		target_unload();
+	if (u->stopped && quiesce_start(u->stopped, &err) < 0)
+		complain("%s", err.text);
+	tree_remove(CARRY_OUT_DIR);
+}
+
+static void update_free(struct update *u)
+{
+	quiesce_free(u->stopped);
+	target_free(u->target);
+	scratch_free(&u->plan);
+	memmap_free(&u->ram);
+	for (size_t i = 0; i < u->nr_apps; i++)
+		app_free(&u->apps[i]);
+	free(u->apps);
+}
+
+static int phase(struct update *u, const char *name, int (*run)(struct update *))
+{
+	int r = run(u);
+
+	if (r == 0 && interrupted)
+		r = error_set(&u->err, EINTR, "interrupted by signal %d", (int)interrupted);
+	if (r < 0 && !u->err.text[0])
+		error_set(&u->err, -r, "%s", strerror(-r));
+	if (r < 0)
+		complain("%s failed: %s", name, u->err.text);
+	return r;
+}
+
+/*
+ * The update as a straight list of phases. Returns only if it did not happen;
+ * then every program runs on in the old kernel.
+ */
+static int update_run(struct update *u)
+{
+	int r;
+
+	r = phase(u, "prepare", prepare);
+	if (r == 0)
+		r = phase(u, "freeze", freeze);
+	if (r == 0)
+		r = phase(u, "jump", jump);
+	roll_back(u);
+	fprintf(stderr, "nvwa: nothing was changed: all programs run on under %s\n",
+		u->running.release);
+	update_free(u);
+	return r;
+}
+
+static const struct option options[] = {
+	{ "force", no_argument, NULL, 'f' },
+	{ "dry-run", no_argument, NULL, 'n' },
+	{ "config", required_argument, NULL, 'c' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+int verb_update(int argc, char **argv)
+{
+	struct sigaction act = { .sa_handler = on_signal };
+	struct update u = { .keeper = -1 };
+	struct config config = { 0 };
+	struct check_result check = { 0 };
+	const char *config_path = NULL;
+	bool force = false, dry_run = false;
+	_cleanup_close_ int lock = -1;
+	int c, r;
+
+	while ((c = getopt_long(argc, argv, "hfn", options, NULL)) != -1) {
+		switch (c) {
+		case 'f':
+			force = true;
+			break;
+		case 'n':
+			dry_run = true;
+			break;
+		case 'c':
+			config_path = optarg;
+			break;
+		case 'h':
+			return verb_usage("update");
+		default:
+			return EXIT_USAGE;
+		}
+	}
+	if (argc - optind > 1) {
+		complain("one release at most. See: nvwa update --help");
+		return EXIT_USAGE;
+	}
+	r = config_load(config_path, &config, &u.err);
+	if (r < 0) {
+		complain("%s", u.err.text);
+		return EXIT_CONFIG;
+	}
+	r = check_run(&config, argv[optind], force, &check);
+	check_print(&check, stdout);
+	if (r != EXIT_OK || dry_run)
+		return r;
+	lock = lock_take(&u.err);
+	if (lock < 0) {
+		complain("%s", u.err.text);
+		return EXIT_BUSY;
+	}
+	/* A lost terminal must not end an update half way; Ctrl-C undoes it. */
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	uname(&u.running);
+	u.config = &config;
+	u.release = check.release;
+	update_run(&u);
+	return EXIT_NOT_UPDATED;
+}
