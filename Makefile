@@ -32,6 +32,15 @@ NVWA_CFLAGS	= -std=gnu11 -Wall -Wextra -Werror -I. -I$(B)/gen -D_GNU_SOURCE= \
 		  -DNVWA_VERSION='"$(VERSION)"' -DNVWA_LIBDIR='"$(LIBDIR)"' $(PKG_CFLAGS)
 NVWA_LDFLAGS	= -Wl,--as-needed
 
+# One line a file, or the commands themselves with V=1.
+ifeq ($(V),1)
+say		= @:
+Q		:=
+else
+say		= @printf '  %-7s %s\n'
+Q		:= @
+endif
+
 # --- what is built from what ------------------------------------------------
 
 PROTO		:= $(wildcard lib/*/*.proto)
@@ -41,12 +50,15 @@ PROTO_H		:= $(PROTO_C:.c=.h)
 LIB_SRC		:= $(wildcard lib/*/*.c)
 TOOL_SRC	:= $(wildcard tool/*.c)
 INIT_SRC	:= $(wildcard init/*.c)
+# Goes into the criu command, not into ours.
+PRELOAD_SRC	:= $(wildcard lib/apps/preload/*.c)
 UNIT_SRC	:= $(wildcard tests/unit/test_*.c)
 
 LIB_OBJ		:= $(LIB_SRC:%.c=$(B)/obj/%.o) $(PROTO:%.proto=$(B)/obj/%.pb-c.o)
 TOOL_OBJ	:= $(TOOL_SRC:%.c=$(B)/obj/%.o)
 INIT_OBJ	:= $(INIT_SRC:%.c=$(B)/obj/%.o) \
 		   $(patsubst %.c,$(B)/obj/%.o,lib/record/stream.c $(wildcard lib/base/*.c))
+PRELOAD_OBJ	:= $(PRELOAD_SRC:%.c=$(B)/obj/%.o)
 
 # The same again under the sanitizers, for the unit tests. A program's main.c
 # stays out: the test brings its own main().
@@ -67,63 +79,77 @@ endif
 ifneq ($(wildcard systemd/placeholder.c),)
 PROGRAMS	+= $(B)/nvwa-placeholder
 endif
-ifneq ($(wildcard systemd/criu-plugin.c),)
+ifneq ($(PRELOAD_SRC),)
 PROGRAMS	+= $(B)/libnvwa-criu.so
 endif
 
 all: $(PROGRAMS)
 
 $(B)/nvwa: $(TOOL_OBJ) $(B)/libnvwa.a
-	$(CC) $(LDFLAGS) $(NVWA_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS) $(NVWA_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(B)/nvwa-init: $(INIT_OBJ)
-	$(CC) $(LDFLAGS) -static -o $@ $^
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS) -static -o $@ $^
 
 $(B)/nvwa-generator: $(B)/obj/systemd/generator.o $(B)/libnvwa.a
-	$(CC) $(LDFLAGS) $(NVWA_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS) $(NVWA_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(B)/nvwa-placeholder: $(B)/obj/systemd/placeholder.o
-	$(CC) $(LDFLAGS) -static -o $@ $^
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS) -static -o $@ $^
 
-$(B)/libnvwa-criu.so: $(B)/obj/systemd/criu-plugin.o
-	$(CC) $(LDFLAGS) -shared -o $@ $^
+$(B)/libnvwa-criu.so: $(PRELOAD_OBJ)
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS) -shared -o $@ $^
 
-$(B)/obj/systemd/criu-plugin.o: NVWA_CFLAGS += -fPIC
+$(PRELOAD_OBJ): NVWA_CFLAGS += -fPIC -fvisibility=hidden
 
 $(B)/libnvwa.a: $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(say) AR $@
+	$(Q)$(AR) rcs $@ $^
 
 $(ASAN)/libnvwa.a: $(ASAN_LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(say) AR $@
+	$(Q)$(AR) rcs $@ $^
 
 $(ASAN)/libprograms.a: $(ASAN_PROG_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(say) AR $@
+	$(Q)$(AR) rcs $@ $^
 
 $(UNIT): $(ASAN)/%: $(ASAN)/obj/tests/unit/%.o $(ASAN)/libprograms.a $(ASAN)/libnvwa.a
-	$(CC) $(LDFLAGS) $(SANITIZE) $(NVWA_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS) $(SANITIZE) $(NVWA_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
 
 $(B)/obj/%.o: %.c Makefile | $(PROTO_H)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(NVWA_CFLAGS) -MMD -MP -c -o $@ $<
+	$(say) CC $@
+	$(Q)$(CC) $(CFLAGS) $(NVWA_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/obj/%.o: $(B)/gen/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(NVWA_CFLAGS) -MMD -MP -c -o $@ $<
+	$(say) CC $@
+	$(Q)$(CC) $(CFLAGS) $(NVWA_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(ASAN)/obj/%.o: %.c Makefile | $(PROTO_H)
 	@mkdir -p $(@D)
-	$(CC) -O1 -g $(SANITIZE) $(NVWA_CFLAGS) -MMD -MP -c -o $@ $<
+	$(say) CC $@
+	$(Q)$(CC) -O1 -g $(SANITIZE) $(NVWA_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(ASAN)/obj/%.o: $(B)/gen/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) -O1 -g $(SANITIZE) $(NVWA_CFLAGS) -MMD -MP -c -o $@ $<
+	$(say) CC $@
+	$(Q)$(CC) -O1 -g $(SANITIZE) $(NVWA_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: %.proto
 	@mkdir -p $(@D)
-	$(PROTOC_C) --c_out=$(B)/gen $<
+	$(say) PROTOC $@
+	$(Q)$(PROTOC_C) --c_out=$(B)/gen $<
 
 -include $(shell find $(B)/obj $(ASAN)/obj -name '*.d' 2>/dev/null)
 

@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* nvwa check: everything that stops an update, found out with nothing touched. */
+#include "tool/check.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "lib/apps/app.h"
+#include "lib/apps/footprint.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/file.h"
+#include "lib/kexec/memmap.h"
+#include "lib/kexec/target.h"
+#include "lib/record/keeper.h"
+#include "tool/common.h"
+#include "tool/machine.h"
+#include "tool/verbs.h"
+
+/* What is being found out, with what is found on the way. */
+struct check {
+	const struct config *config;
+	bool force;
+	struct app *apps;		/* those that exist */
+	size_t nr_apps;
+	struct check_result *result;
+};
+
+static void add_reason(struct check *c, bool fatal, int code, const char *app, const char *text)
+{
+	struct check_result *result = c->result;
+	struct check_reason *list;
+
+	list = reallocarray(result->reasons, result->nr_reasons + 1, sizeof(*list));
+	if (!list)
+		abort();
+	result->reasons = list;
+	list[result->nr_reasons++] = (struct check_reason) {
+		.fatal = fatal,
+		.code = code,
+		.app = app ? strdup(app) : NULL,
+		.text = strdup(text),
+	};
+}
+
+static void refuse(struct check *c, int code, const struct error *err, int r)
+{
+	add_reason(c, true, code, NULL, err->text[0] ? err->text : strerror(-r));
+}
+
+static void check_machine(struct check *c)
+{
+	_cleanup_close_ int lock = -1;
+	struct error err = { 0 };
+	int r;
+
+	/* Given back at once: who only checks does not stand in anybody's way. */
+	lock = lock_take(&err);
+	if (lock < 0)
+		refuse(c, EXIT_BUSY, &err, lock);
+	for (size_t i = 0; i < machine_nr_locks; i++) {
+		memset(&err, 0, sizeof(err));
+		r = machine_locks[i]("", &err);
+		if (r < 0)
+			refuse(c, EXIT_LOCKDOWN, &err, r);
+	}
+}
+
+static void check_keeper(struct check *c)
+{
+	_cleanup_close_ int keeper = -1;
+	struct error err = { 0 };
+	struct nvwa_info info;
+	int r;
+
+	r = machine_load_module(&err);
+	if (r == 0) {
+		keeper = keeper_open(&err);
+		r = keeper < 0 ? keeper : keeper_info(keeper, &info);
+	}
+	if (r < 0) {
+		refuse(c, EXIT_MODULE, &err, r);
+		return;
+	}
+	if (info.state == NVWA_STATE_ADOPTED)
+		add_reason(c, true, EXIT_BUSY, NULL, "the last update has not settled yet. Wait, "
+			   "and see: nvwa status");
+	else if (info.state != NVWA_STATE_IDLE)
+		add_reason(c, true, EXIT_BUSY, NULL, "the module holds pages for another update. "
+			   "Wait until it has ended");
+}
+
+/* The release by name, or the newest that is not running. */
+static int check_release(struct check *c, const char *wanted)
+{
+	struct check_result *result = c->result;
+	_cleanup_free_ char *text = NULL;
+	char **installed = NULL;
+	char list[512] = "";
+	size_t len = 0;
+	bool found = false;
+	int r;
+
+	r = target_installed(&installed);
+	if (r < 0) {
+		struct error err = { 0 };
+
+		refuse(c, EXIT_RELEASE, &err, r);
+		return r;
+	}
+	for (char **i = installed; *i; i++) {
+		if (!wanted && strcmp(*i, result->running) != 0)
+			wanted = *i;
+		found = found || (wanted && strcmp(*i, wanted) == 0);
+		if (len < sizeof(list))
+			len += snprintf(list + len, sizeof(list) - len, "%s%s", len ? ", " : "",
+					*i);
+	}
+	if (wanted)
+		result->release = strdup(wanted);
+	if (!wanted)
+		r = asprintf(&text, "no kernel but the running one is installed (%s). Install "
+			     "another linux-image package, or name the release to boot it "
+			     "afresh with --force", *list ? list : "none in /boot");
+	else if (!found)
+		r = asprintf(&text, "kernel %s is not installed: there is no /boot/vmlinuz-%s or "
+			     "no /lib/modules/%s. Installed: %s", wanted, wanted, wanted,
+			     *list ? list : "none");
+	if (text)
+		add_reason(c, true, EXIT_RELEASE, NULL, text);
+	target_list_free(installed);
+	return text || r < 0 ? -ENOENT : 0;
+}
+
+/* How target_open() says what kind of thing is wrong. */
+static int target_code(int r)
+{
+	switch (r) {
+	case -ENOEXEC:
+		return EXIT_IMAGE;
+	case -ENOPKG:
+		return EXIT_MODULE;
+	default:
+		return EXIT_TARGET;
+	}
+}
+
+static void check_target(struct check *c)
+{
+	const char *release = c->result->release;
+	struct target *target = NULL;
+	struct error err = { 0 };
+	char text[512];
+	int r;
+
+	if (strcmp(release, c->result->running) == 0 && !c->force) {
+		snprintf(text, sizeof(text), "%s runs already. To boot it afresh: nvwa update "
+			 "--force %s", release, release);
+		add_reason(c, true, EXIT_SAME, NULL, text);
+	}
+	r = target_open(release, &target, &err);
+	if (r < 0)
+		refuse(c, target_code(r), &err, r);
+	target_free(target);
+
+	memset(&err, 0, sizeof(err));
+	r = apps_check_criu(release, &err);
+	if (r < 0)
+		refuse(c, EXIT_CRIU, &err, r);
+}
+
+static void app_reason(void *ctx, const struct app *app, bool fatal, const char *text)
+{
+	add_reason(ctx, fatal, fatal ? EXIT_UNCARRIABLE : EXIT_OK, app->name, text);
+}
+
+/* Another spelling of the same thing, or a process of a tree that is carried anyway. */
+static bool overlaps(const struct check *c, const struct app *app, const struct app **other)
+{
+	for (size_t i = 0; i < c->nr_apps; i++) {
+		*other = &c->apps[i];
+		for (size_t j = 0; j < c->apps[i].nr_pids; j++)
+			for (size_t k = 0; k < app->nr_pids; k++)
+				if (c->apps[i].pids[j] == app->pids[k])
+					return true;
+	}
+	return false;
+}
+
+static void check_app(struct check *c, const char *name, int found, struct app *app,
+		      struct error *err)
+{
+	struct check_app *entry = &c->result->apps[c->result->nr_apps++];
+	const struct app *other;
+	char text[512];
+
+	if (found < 0) {
+		entry->name = strdup(name);
+		add_reason(c, true, EXIT_ABSENT, name, err->text[0] ? err->text :
+			   strerror(-found));
+		return;
+	}
+	entry->name = strdup(app->name);
+	entry->pid = app->pid;
+	entry->nr_pids = app->nr_pids;
+	entry->carried = app_check(app, app_reason, c) == 0;
+	if (overlaps(c, app, &other)) {
+		snprintf(text, sizeof(text), "%s and %s have processes in common. Name only one "
+			 "of them in the configuration", other->name, app->name);
+		add_reason(c, true, EXIT_UNCARRIABLE, app->name, text);
+		entry->carried = false;
+	}
+	c->nr_apps++;
+}
+
+static void check_apps(struct check *c)
+{
+	const struct config *config = c->config;
+	struct error err;
+	char name[32];
+	int r;
+
+	for (size_t i = 0; i < config->nr_services; i++) {
+		memset(&err, 0, sizeof(err));
+		r = app_find_service(config->services[i], &c->apps[c->nr_apps], &err);
+		check_app(c, config->services[i], r, &c->apps[c->nr_apps], &err);
+	}
+	for (size_t i = 0; i < config->nr_pids; i++) {
+		memset(&err, 0, sizeof(err));
+		snprintf(name, sizeof(name), "pid-%d", config->pids[i]);
+		r = app_find_program(config->pids[i], &c->apps[c->nr_apps], &err);
+		check_app(c, name, r, &c->apps[c->nr_apps], &err);
+	}
+	if (config->nr_services + config->nr_pids == 0)
+		add_reason(c, false, EXIT_OK, NULL, "no service and no PID is named in the "
+			   "configuration: an update ends every program");
+	if (!config->enable_pin_memory)
+		add_reason(c, false, EXIT_OK, NULL, "enable_pin_memory: false has no effect: "
+			   "memory always stays where it is");
+	if (!config->enable_quick_kexec)
+		add_reason(c, false, EXIT_OK, NULL, "enable_quick_kexec: false has no effect: "
+			   "the kernel is always loaded beforehand");
+}
+
+/* The scratch must exist, and what is carried must fit beside it. */
+static void check_memory(struct check *c)
+{
+	uint64_t min = (uint64_t)c->config->scratch_mb << 20, pages = 0, block_size, ram;
+	_cleanup_free_ uint64_t *used = NULL;
+	struct scratch_plan plan = { 0 };
+	struct memmap map = { 0 };
+	struct error err = { 0 };
+	size_t nr_used = 0;
+	char text[256];
+	int r;
+
+	r = memmap_read("", &map, &err);
+	if (r == 0)
+		r = memmap_block_size("", &block_size, &err);
+	if (r == 0)
+		r = footprint_blocks(c->apps, c->nr_apps, block_size, &used, &nr_used);
+	if (r == 0)
+		r = scratch_choose(&map, block_size, min, used, nr_used, &plan, &err);
+	for (size_t i = 0; i < nr_used; i++)
+		pages += used[i];
+	ram = memmap_ram(&map);
+	if (r == 0 && memmap_ram(&plan.scratch) + pages * NVWA_PAGE_SIZE > ram) {
+		snprintf(text, sizeof(text), "of %" PRIu64 " MiB of memory, the programs use "
+			 "%" PRIu64 " MiB and the next kernel needs %" PRIu64 " MiB to boot in. "
+			 "Carry less, or lower scratch_mb", ram >> 20,
+			 pages * NVWA_PAGE_SIZE >> 20, memmap_ram(&plan.scratch) >> 20);
+		add_reason(c, true, EXIT_MEMORY, NULL, text);
+	}
+	if (r < 0)
+		refuse(c, EXIT_MEMORY, &err, r);
+	scratch_free(&plan);
+	memmap_free(&map);
+}
+
+static int verdict(const struct check_result *result)
+{
+	int code = EXIT_OK;
+
+	for (size_t i = 0; i < result->nr_reasons; i++) {
+		if (!result->reasons[i].fatal)
+			continue;
+		if (code == EXIT_OK)
+			code = result->reasons[i].code;
+		else if (code != result->reasons[i].code)
+			return EXIT_REFUSED;
+	}
+	return code;
+}
+
+int check_run(const struct config *config, const char *release, bool force,
+	      struct check_result *result)
+{
+	struct check c = { .config = config, .force = force, .result = result };
+	size_t nr = config->nr_services + config->nr_pids;
+	struct utsname uts;
+
+	*result = (struct check_result) { 0 };
+	uname(&uts);
+	result->running = strdup(uts.release);
+	if (geteuid() != 0) {
+		/* Most of the rest cannot be seen by others. */
+		add_reason(&c, true, EXIT_ROOT, NULL, "an update and its check need root. Run "
+			   "nvwa through sudo");
+		return verdict(result);
+	}
+	c.apps = calloc(nr + 1, sizeof(*c.apps));
+	result->apps = calloc(nr + 1, sizeof(*result->apps));
+	if (!c.apps || !result->apps)
+		abort();
+	check_machine(&c);
+	check_keeper(&c);
+	if (check_release(&c, release) == 0)
+		check_target(&c);
+	check_apps(&c);
+	check_memory(&c);
+	for (size_t i = 0; i < c.nr_apps; i++)
+		app_free(&c.apps[i]);
+	free(c.apps);
+	return verdict(result);
+}
+
+void check_free(struct check_result *result)
+{
+	for (size_t i = 0; i < result->nr_reasons; i++) {
+		free(result->reasons[i].app);
+		free(result->reasons[i].text);
+	}
+	for (size_t i = 0; i < result->nr_apps; i++)
+		free(result->apps[i].name);
+	free(result->reasons);
+	free(result->apps);
+	free(result->running);
+	free(result->release);
+	*result = (struct check_result) { 0 };
+}
+
+static void print_reasons(const struct check_result *result, const char *app, FILE *out)
+{
+	for (size_t i = 0; i < result->nr_reasons; i++) {
+		const struct check_reason *reason = &result->reasons[i];
+
+		if ((app == NULL) != (reason->app == NULL) ||
+		    (app && strcmp(app, reason->app) != 0))
+			continue;
+		fprintf(out, "%s%s: %s\n", app ? "    " : "", reason->fatal ? "refused" : "note",
+			reason->text);
+	}
+}
+
+void check_print(const struct check_result *result, FILE *out)
+{
+	fprintf(out, "%s -> %s\n", result->running, result->release ?: "(no target)");
+	for (size_t i = 0; i < result->nr_apps; i++) {
+		const struct check_app *app = &result->apps[i];
+
+		if (app->pid)
+			fprintf(out, "  %s (PID %d, %zu process%s): %s\n", app->name, app->pid,
+				app->nr_pids, app->nr_pids == 1 ? "" : "es",
+				app->carried ? "can be carried" : "cannot be carried");
+		else
+			fprintf(out, "  %s: cannot be carried\n", app->name);
+		print_reasons(result, app->name, out);
+	}
+	print_reasons(result, NULL, out);
+	fprintf(out, "%s\n", verdict(result) == EXIT_OK ? "the update can be done" :
+		"the update is refused; nothing was touched");
+}
+
+static struct json_object *reasons_json(const struct check_result *result)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < result->nr_reasons; i++) {
+		const struct check_reason *reason = &result->reasons[i];
+		struct json_object *o = json_object_new_object();
+
+		json_object_object_add(o, "fatal", json_object_new_boolean(reason->fatal));
+		json_object_object_add(o, "kind", reason->fatal ?
+				       json_object_new_string(exit_word(reason->code)) : NULL);
+		json_object_object_add(o, "app", reason->app ?
+				       json_object_new_string(reason->app) : NULL);
+		json_object_object_add(o, "text", json_object_new_string(reason->text));
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static void print_json(const struct check_result *result, int code)
+{
+	struct json_object *root = json_object_new_object(), *apps = json_object_new_array();
+
+	json_object_object_add(root, "ok", json_object_new_boolean(code == EXIT_OK));
+	json_object_object_add(root, "verdict", json_object_new_string(exit_word(code)));
+	json_object_object_add(root, "from", result->running ?
+			       json_object_new_string(result->running) : NULL);
+	json_object_object_add(root, "to", result->release ?
+			       json_object_new_string(result->release) : NULL);
+	for (size_t i = 0; i < result->nr_apps; i++) {
+		struct json_object *o = json_object_new_object();
+
+		json_object_object_add(o, "name", json_object_new_string(result->apps[i].name));
+		json_object_object_add(o, "pid", json_object_new_int(result->apps[i].pid));
+		json_object_object_add(o, "processes",
+				       json_object_new_int64(result->apps[i].nr_pids));
+		json_object_object_add(o, "carried",
+				       json_object_new_boolean(result->apps[i].carried));
+		json_object_array_add(apps, o);
+	}
+	json_object_object_add(root, "apps", apps);
+	json_object_object_add(root, "reasons", reasons_json(result));
+	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY));
+	json_object_put(root);
+}
+
+static const struct option options[] = {
+	{ "force", no_argument, NULL, 'f' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "config", required_argument, NULL, 'c' },
+	{ "help", no_argument, NULL, 'h' },
+	{ },
+};
+
+int verb_check(int argc, char **argv)
+{
+	struct check_result result = { 0 };
+	struct config config = { 0 };
+	struct error err = { 0 };
+	const char *path = NULL;
+	bool json = false, force = false;
+	int c, code;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (c) {
+		case 'f':
+			force = true;
+			break;
+		case 'j':
+			json = true;
+			break;
+		case 'c':
+			path = optarg;
+			break;
+		case 'h':
+			return verb_usage("check");
+		default:
+			return EXIT_USAGE;
+		}
+	}
+	if (argc - optind > 1) {
+		complain("one release at most. See: nvwa check --help");
+		return EXIT_USAGE;
+	}
+	if (config_load(path, &config, &err) < 0) {
+		struct check broken = { .result = &result };
+
+		add_reason(&broken, true, EXIT_CONFIG, NULL, err.text);
+		code = EXIT_CONFIG;
+		if (!json)
+			complain("%s", err.text);
+	} else {
+		code = check_run(&config, argv[optind], force, &result);
+		if (!json)
+			check_print(&result, stdout);
+	}
+	if (json)
+		print_json(&result, code);
+	check_free(&result);
+	config_free(&config);
+	return code;
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What every verb uses: exit codes, messages, the lock against a second update. */
+#include "tool/common.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "lib/base/cleanup.h"
+
+static const char *const words[] = {
+	[EXIT_OK] = "ok",
+	[EXIT_FAILURE] = "failure",
+	[EXIT_USAGE] = "usage",
+	[EXIT_REFUSED] = "refused",
+	[EXIT_NOT_UPDATED] = "not-updated",
+	[EXIT_CONFIG] = "config",
+	[EXIT_BUSY] = "busy",
+	[EXIT_ROOT] = "root",
+	[EXIT_RELEASE] = "release",
+	[EXIT_SAME] = "same",
+	[EXIT_MODULE] = "module",
+	[EXIT_CRIU] = "criu",
+	[EXIT_LOCKDOWN] = "lockdown",
+	[EXIT_ABSENT] = "absent",
+	[EXIT_UNCARRIABLE] = "uncarriable",
+	[EXIT_MEMORY] = "memory",
+	[EXIT_IMAGE] = "image",
+	[EXIT_TARGET] = "target",
+};
+
+const char *exit_word(int code)
+{
+	if (code < 0 || (size_t)code >= sizeof(words) / sizeof(words[0]))
+		return NULL;
+	return words[code];
+}
+
+void complain(const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("nvwa: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+int lock_take(struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+
+	fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_set(err, errno, "cannot open %s: %s", LOCK_FILE, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK)
+			return error_set(err, EBUSY, "another update is in progress. Wait until "
+					 "it has ended");
+		return error_set(err, errno, "cannot lock %s: %s", LOCK_FILE, strerror(errno));
+	}
+	return steal_fd(fd);
+}

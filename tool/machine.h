@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What this machine and its running kernel allow. */
+#ifndef NVWA_TOOL_MACHINE_H
+#define NVWA_TOOL_MACHINE_H
+
+#include <stddef.h>
+#include "lib/base/error.h"
+
+/*
+ * What forbids to load a kernel of our own: each function refuses with
+ * -EPERM and says why. sysroot is "" except in tests.
+ */
+typedef int (*machine_lock_fn)(const char *sysroot, struct error *err);
+extern const machine_lock_fn machine_locks[];
+extern const size_t machine_nr_locks;
+
+/* Load nvwa.ko into the running kernel, unless it is there. */
+int machine_load_module(struct error *err);
+
+#endif

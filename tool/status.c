@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* nvwa status: what runs, and what came of the last update. */
+#include <errno.h>
+#include <getopt.h>
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/apps/app.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/file.h"
+#include "lib/record/keeper.h"
+#include "tool/carry.h"
+#include "tool/common.h"
+#include "tool/config.h"
+#include "tool/verbs.h"
+
+static void put(struct json_object *o, const char *key, const char *value)
+{
+	json_object_object_add(o, key, value ? json_object_new_string(value) : NULL);
+}
+
+static struct json_object *get(struct json_object *o, const char *key)
+{
+	struct json_object *value = NULL;
+
+	json_object_object_get_ex(o, key, &value);
+	return value;
+}
+
+static const char *text(struct json_object *o, const char *key)
+{
+	return json_object_get_string(get(o, key)) ?: "";
+}
+
+static long long number(struct json_object *o, const char *key)
+{
+	return json_object_get_int64(get(o, key));
+}
+
+static size_t length(struct json_object *list)
+{
+	return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+}
+
+/* The module's state in a word: "absent" where it is not loaded or we may not ask. */
+static const char *module_state(void)
+{
+	static const char *const words[] = {
+		[NVWA_STATE_IDLE] = "idle",
+		[NVWA_STATE_CAPTURING] = "capturing",
+		[NVWA_STATE_SEALED] = "sealed",
+		[NVWA_STATE_ADOPTED] = "adopted",
+	};
+	_cleanup_close_ int keeper = -1;
+	struct nvwa_info info;
+
+	if (access(NVWA_DEVICE, F_OK) < 0)
+		return "absent";
+	if (geteuid() != 0)
+		return "loaded";
+	keeper = keeper_open(NULL);
+	if (keeper < 0)
+		return "unusable";
+	if (keeper_info(keeper, &info) < 0 || info.state >= sizeof(words) / sizeof(words[0]))
+		return "unusable";
+	return words[info.state];
+}
+
+/* Where an update stands at this moment. */
+static const char *progress(void)
+{
+	_cleanup_close_ int lock = -1;
+	bool out = access(CARRY_OUT_DIR, F_OK) == 0;
+
+	if (geteuid() == 0) {
+		lock = lock_take(NULL);
+		if (lock == -EBUSY)
+			return "updating";
+		if (out)
+			return "interrupted";
+	} else if (out) {
+		return "updating";
+	}
+	if (access(NVWA_STATE_DIR "/" CARRY_FAILED, F_OK) == 0)
+		return "failed";
+	if (access(NVWA_STATE_DIR "/" CARRY_UPDATE, F_OK) == 0 &&
+	    access(NVWA_STATE_DIR "/" CARRY_SETTLED, F_OK) < 0)
+		return "resuming";
+	return "idle";
+}
+
+static void add_app(struct json_object *list, const char *name, int found, struct app *app)
+{
+	struct json_object *o = json_object_new_object();
+
+	put(o, "name", name);
+	json_object_object_add(o, "running", json_object_new_boolean(found == 0));
+	json_object_object_add(o, "pid", json_object_new_int(found == 0 ? app->pid : 0));
+	json_object_object_add(o, "processes", json_object_new_int64(found == 0 ? app->nr_pids : 0));
+	json_object_array_add(list, o);
+	if (found == 0)
+		app_free(app);
+}
+
+static struct json_object *configured(const struct config *config)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < config->nr_services; i++) {
+		struct app app = { 0 };
+
+		add_app(list, config->services[i],
+			app_find_service(config->services[i], &app, NULL), &app);
+	}
+	for (size_t i = 0; i < config->nr_pids; i++) {
+		struct app app = { 0 };
+		char name[32];
+
+		snprintf(name, sizeof(name), "pid-%d", config->pids[i]);
+		add_app(list, name, app_find_program(config->pids[i], &app, NULL), &app);
+	}
+	return list;
+}
+
+static void put_file(struct json_object *o, const char *key, const char *path)
+{
+	_cleanup_free_ char *line = NULL;
+
+	if (file_read(path, &line, NULL) == 0)
+		line[strcspn(line, "\n")] = '\0';
+	put(o, key, line);
+}
+
+static struct json_object *collect(const struct config *config)
+{
+	struct json_object *root = json_object_new_object();
+	struct utsname uts;
+
+	uname(&uts);
+	put(root, "running", uts.release);
+	put_file(root, "boot_id", "/proc/sys/kernel/random/boot_id");
+	put(root, "version", NVWA_VERSION);
+	put(root, "module", module_state());
+	put(root, "state", progress());
+	put_file(root, "failure", NVWA_STATE_DIR "/" CARRY_FAILED);
+	json_object_object_add(root, "configured", configured(config));
+	json_object_object_add(root, "last", json_object_from_file(CARRY_LAST));
+	return root;
+}
+
+static void print_when(const char *label, long long seconds)
+{
+	time_t when = seconds;
+	struct tm tm;
+	char buf[64];
+
+	if (seconds && localtime_r(&when, &tm) && strftime(buf, sizeof(buf), "%F %T %Z", &tm))
+		printf("%s%s\n", label, buf);
+}
+
+static void print_last(struct json_object *last)
+{
+	static const char *const kinds[] = {
+		"pinned", "evacuated", "unshared", "inserted", "copied",
+	};
+	struct json_object *phases = get(last, "phases"), *apps = get(last, "apps");
+	struct json_object *pages = get(last, "pages");
+
+	printf("\nlast update  %s -> %s: %s\n", text(last, "from"), text(last, "to"),
+	       text(last, "outcome"));
+	print_when("  started    ", number(last, "started"));
+	print_when("  finished   ", number(last, "finished"));
+	if (get(last, "blackout_ms"))
+		printf("  blackout   %.1f ms\n", json_object_get_double(get(last, "blackout_ms")));
+	if (length(phases))
+		printf("  phases\n");
+	for (size_t i = 0; i < length(phases); i++) {
+		struct json_object *phase = json_object_array_get_idx(phases, i);
+
+		printf("    %-16s %10.1f ms\n", text(phase, "name"),
+		       json_object_get_double(get(phase, "ms")));
+	}
+	if (pages) {
+		printf("  pages      ");
+		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+			printf("%s%lld %s", i ? ", " : "", number(pages, kinds[i]), kinds[i]);
+		printf("\n");
+	}
+	for (size_t i = 0; i < length(apps); i++) {
+		struct json_object *app = json_object_array_get_idx(apps, i);
+		const char *detail = text(app, "detail");
+
+		printf("  %s (PID %lld): %s, %lld pages inserted, %lld copied\n",
+		       text(app, "name"), number(app, "pid"), text(app, "outcome"),
+		       number(app, "inserted"), number(app, "copied"));
+		if (*detail)
+			printf("    %s\n", detail);
+	}
+}
+
+static void print_state(struct json_object *root)
+{
+	const char *state = text(root, "state");
+
+	if (strcmp(state, "updating") == 0)
+		printf("update       one is in progress\n");
+	else if (strcmp(state, "resuming") == 0)
+		printf("update       programs are being resumed\n");
+	else if (strcmp(state, "interrupted") == 0)
+		printf("update       one was interrupted. Clean up with: nvwa init\n");
+	else if (strcmp(state, "failed") == 0)
+		printf("update       the record was not taken: %s\n", text(root, "failure"));
+	else
+		printf("update       none in progress\n");
+}
+
+static void print_status(struct json_object *root)
+{
+	struct json_object *apps = get(root, "configured"), *last = get(root, "last");
+
+	printf("kernel       %s\n", text(root, "running"));
+	printf("module       %s\n", text(root, "module"));
+	print_state(root);
+	printf("to be carried\n");
+	for (size_t i = 0; i < length(apps); i++) {
+		struct json_object *app = json_object_array_get_idx(apps, i);
+		long long nr = number(app, "processes");
+
+		if (json_object_get_boolean(get(app, "running")))
+			printf("  %s (PID %lld, %lld process%s)\n", text(app, "name"),
+			       number(app, "pid"), nr, nr == 1 ? "" : "es");
+		else
+			printf("  %s: does not run\n", text(app, "name"));
+	}
+	if (length(apps) == 0)
+		printf("  nothing\n");
+	if (last)
+		print_last(last);
+	else
+		printf("\nlast update  none is recorded\n");
+}
+
+static const struct option options[] = {
+	{ "json", no_argument, NULL, 'j' },
+	{ "config", required_argument, NULL, 'c' },
+	{ "help", no_argument, NULL, 'h' },
+	{ },
+};
+
+int verb_status(int argc, char **argv)
+{
+	struct json_object *root;
+	struct config config = { 0 };
+	struct error err = { 0 };
+	const char *path = NULL;
+	bool json = false;
+	int c, status = EXIT_OK;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (c) {
+		case 'j':
+			json = true;
+			break;
+		case 'c':
+			path = optarg;
+			break;
+		case 'h':
+			return verb_usage("status");
+		default:
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		complain("status takes no argument, but was given %s", argv[optind]);
+		return EXIT_USAGE;
+	}
+	/* A broken file is said, and the rest shown all the same. */
+	if (config_load(path, &config, &err) < 0) {
+		complain("%s", err.text);
+		status = EXIT_CONFIG;
+	}
+	root = collect(&config);
+	if (json)
+		puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY));
+	else
+		print_status(root);
+	json_object_put(root);
+	config_free(&config);
+	return status;
+}
