@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The old kernel's side: take references on the pages of stopped processes,
+ * copy those that cannot stay where they are, and write down where they lie.
+ * Page tables are never changed; letting go is dropping references and copies.
+ */
+#include "nvwa.h"
+
+#include <linux/delay.h>
+#include <linux/highmem.h>
+#include <linux/mmap_lock.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#define BATCH		512U
+#define MAX_RANGES	(1U << 20)
+
+/* How long to wait for others to let go of a page: DMA, and references of unknown purpose. */
+#define PINNED_JIFFIES	HZ
+#define EXTRA_JIFFIES	(HZ / 20)
+
+struct capture {
+	struct outside outside;
+	struct store store;
+	struct pfnset pinned;		/* we hold one reference each */
+	struct pfnset copies;		/* ours */
+	struct xarray pids;		/* processes captured so far */
+	u8 nonce[NVWA_NONCE_LEN];
+	char writer[NVWA_WRITER_LEN];
+	bool sealed;
+};
+
+/* One call: the pages of one process. */
+struct job {
+	struct capture *c;
+	struct mm_struct *mm;
+	struct nvwa_capture *arg;
+	struct page **pages;		/* BATCH */
+	struct nvwa_run *runs;
+	u64 nr_runs;
+	u64 max_runs;
+	u64 nr_pages;
+	unsigned long pinned_until;
+	unsigned long extra_until;
+	u64 nr_extra;			/* pages with a reference of unknown purpose */
+};
+
+int capture_begin(struct nvwa_begin *b, struct capture **out)
+{
+	struct capture *c;
+	int err;
+
+	if (!b->nr_scratch || b->nr_scratch > 4096)
+		return -EINVAL;
+	c = kvzalloc(sizeof(*c), GFP_KERNEL);
+	if (!c)
+		return -ENOMEM;
+	outside_init(&c->outside);
+	pfnset_init(&c->pinned);
+	pfnset_init(&c->copies);
+	xa_init(&c->pids);
+	memcpy(c->nonce, b->nonce, sizeof(c->nonce));
+	memcpy(c->writer, b->writer, sizeof(c->writer));
+	err = nvwa_get_ranges(b->scratch, b->nr_scratch, PHYS_ADDR_MAX, &c->outside.scratch);
+	if (err)
+		goto fail;
+	c->outside.nr_scratch = b->nr_scratch;
+	err = store_init(&c->store, &c->outside);
+	if (err)
+		goto fail;
+	outside_trim(&c->outside);
+	b->header_phys = page_to_phys(c->store.header);
+	*out = c;
+	return 0;
+
+fail:
+	outside_destroy(&c->outside);
+	kvfree(c);
+	return err;
+}
+
+static void copy_free(struct page *page)
+{
+	clear_highpage(page);
+	__free_page(page);
+}
+
+void capture_end(struct capture *c)
+{
+	unsigned long pfn;
+
+	for (pfn = pfnset_next(&c->pinned, 0); pfn != ULONG_MAX;
+	     pfn = pfnset_next(&c->pinned, pfn + 1)) {
+		put_page(pfn_to_page(pfn));
+		cond_resched();
+	}
+	for (pfn = pfnset_next(&c->copies, 0); pfn != ULONG_MAX;
+	     pfn = pfnset_next(&c->copies, pfn + 1)) {
+		copy_free(pfn_to_page(pfn));
+		cond_resched();
+	}
+	pfnset_destroy(&c->pinned);
+	pfnset_destroy(&c->copies);
+	xa_destroy(&c->pids);
+	store_destroy(&c->store);
+	outside_destroy(&c->outside);
+	kvfree(c);
+}
+
+u64 capture_held(const struct capture *c)
+{
+	return c->pinned.nr + c->copies.nr;
+}
+
+static int run_add(struct job *j, u64 addr, unsigned long pfn)
+{
+	struct nvwa_run *r = j->nr_runs ? &j->runs[j->nr_runs - 1] : NULL;
+
+	if (r && r->addr + r->nr * PAGE_SIZE == addr && r->pfn + r->nr == pfn &&
+	    r->nr < U32_MAX) {
+		r->nr++;
+		j->nr_pages++;
+		return 0;
+	}
+	if (j->nr_runs == j->max_runs) {
+		u64 max = max_t(u64, 1024, j->max_runs * 2);
+		struct nvwa_run *bigger = kvmalloc_array(max, sizeof(*r), GFP_KERNEL);
+
+		if (!bigger)
+			return -ENOMEM;
+		if (j->nr_runs)
+			memcpy(bigger, j->runs, j->nr_runs * sizeof(*r));
+		kvfree(j->runs);
+		j->runs = bigger;
+		j->max_runs = max;
+	}
+	j->runs[j->nr_runs++] = (struct nvwa_run){ .addr = addr, .pfn = pfn, .nr = 1 };
+	j->nr_pages++;
+	return 0;
+}
+
+/* Undo what this call took. */
+static void job_undo(struct job *j)
+{
+	struct capture *c = j->c;
+	unsigned long pfn;
+	u64 i;
+	u32 k;
+
+	for (i = 0; i < j->nr_runs; i++) {
+		for (k = 0; k < j->runs[i].nr; k++) {
+			pfn = j->runs[i].pfn + k;
+			if (pfnset_has(&c->copies, pfn)) {
+				pfnset_del(&c->copies, pfn);
+				copy_free(pfn_to_page(pfn));
+			} else {
+				pfnset_del(&c->pinned, pfn);
+				put_page(pfn_to_page(pfn));
+			}
+		}
+		cond_resched();
+	}
+}
+
+enum holder { HOLDER_NONE, HOLDER_UNKNOWN, HOLDER_DMA };
+
+/*
+ * Does somebody else hold this page? All but its mappings, the swap cache and
+ * ourselves count. Drivers that write into it pin it, which shows as a large
+ * count; before 6.5 direct I/O took a plain reference, as many others do for
+ * a moment. A page that is off the LRU list has one reference for that, most
+ * often because it waits in a per-CPU batch to be put there, where it may
+ * wait for ever. KSM pages are read-only to everybody, and large folios have
+ * a count of pins only.
+ */
+static enum holder page_holder(struct capture *c, struct page *page)
+{
+	struct folio *folio = page_folio(page);
+	int extra;
+
+	if (folio_test_large(folio))
+		return folio_maybe_dma_pinned(folio) ? HOLDER_DMA : HOLDER_NONE;
+	if (folio_test_ksm(folio))
+		return HOLDER_NONE;
+	extra = folio_ref_count(folio) - (atomic_read(&folio->_mapcount) + 1) -
+		folio_test_swapcache(folio) - 1 - pfnset_has(&c->pinned, page_to_pfn(page));
+	if (extra >= GUP_PIN_COUNTING_BIAS)
+		return HOLDER_DMA;
+	if (extra > !folio_test_lru(folio))
+		return HOLDER_UNKNOWN;
+	return HOLDER_NONE;
+}
+
+/*
+ * Wait until nobody else holds the pages of a batch. A DMA that ends after the
+ * page was copied, or in the middle of the jump, would corrupt memory.
+ */
+static int wait_for_holders(struct job *j, u64 addr, long nr)
+{
+	long i;
+
+	for (i = 0; i < nr; i++) {
+		enum holder holder = page_holder(j->c, j->pages[i]);
+
+		if (holder == HOLDER_NONE)
+			continue;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (holder == HOLDER_DMA && time_after(jiffies, j->pinned_until)) {
+			j->arg->busy_addr = addr + i * PAGE_SIZE;
+			pr_err("process %d: the page at %#llx is held for DMA\n",
+			       j->arg->pid, j->arg->busy_addr);
+			return -EBUSY;
+		}
+		if (holder == HOLDER_UNKNOWN && time_after(jiffies, j->extra_until)) {
+			j->nr_extra++;
+			continue;
+		}
+		usleep_range(500, 1000);
+		i--;
+	}
+	return 0;
+}
+
+static int page_check(struct page *page)
+{
+	if (PageHWPoison(page))
+		return -EIO;
+	/* Also refuses the zero page, which is no memory of the process. */
+	if (!PageAnon(page) || PageHuge(page))
+		return -EFAULT;
+	return 0;
+}
+
+/* Take over the caller's reference on one page; on failure it is the caller's still. */
+static int page_take(struct job *j, u64 addr, struct page *page)
+{
+	struct capture *c = j->c;
+	unsigned long pfn = page_to_pfn(page);
+	bool shared = pfnset_has(&c->pinned, pfn);
+	struct page *copy;
+	int err;
+
+	if (!shared && !outside_inside(&c->outside, page_to_phys(page), PAGE_SIZE)) {
+		err = pfnset_add(&c->pinned, pfn, 1);
+		if (err)
+			return err;
+		err = run_add(j, addr, pfn);
+		if (err) {
+			pfnset_del(&c->pinned, pfn);
+			return err;
+		}
+		j->arg->nr_pinned++;
+		return 0;
+	}
+
+	copy = outside_page(&c->outside);
+	if (!copy)
+		return -ENOMEM;
+	err = pfnset_add(&c->copies, page_to_pfn(copy), 1);
+	if (err)
+		goto fail_copy;
+	err = run_add(j, addr, page_to_pfn(copy));
+	if (err)
+		goto fail_run;
+	copy_highpage(copy, page);
+	put_page(page);
+	if (shared)
+		j->arg->nr_unshared++;
+	else
+		j->arg->nr_evacuated++;
+	return 0;
+
+fail_run:
+	pfnset_del(&c->copies, page_to_pfn(copy));
+fail_copy:
+	__free_page(copy);
+	return err;
+}
+
+/* Take up to BATCH pages from addr; returns how many. */
+static long batch_take(struct job *j, u64 addr, unsigned long nr)
+{
+	long i, got;
+	int err = 0;
+
+	/*
+	 * Without FOLL_WRITE a page shared copy-on-write stays shared, with
+	 * FOLL_FORCE it does not matter what the protection is, and with
+	 * FOLL_DUMP a hole is an error and not filled.
+	 */
+	if (mmap_read_lock_killable(j->mm))
+		return -EINTR;
+	got = get_user_pages_remote(j->mm, addr, nr, FOLL_FORCE | FOLL_DUMP | FOLL_HWPOISON,
+				    j->pages, NULL);
+	mmap_read_unlock(j->mm);
+	if (got <= 0)
+		return got == -EHWPOISON ? -EIO : got ? got : -EFAULT;
+
+	for (i = 0; i < got && !err; i++)
+		err = page_check(j->pages[i]);
+	if (!err)
+		err = wait_for_holders(j, addr, got);
+	for (i = 0; i < got && !err; i++) {
+		err = page_take(j, addr + i * PAGE_SIZE, j->pages[i]);
+		if (!err)
+			j->pages[i] = NULL;
+	}
+	for (i = 0; err && i < got; i++) {
+		if (j->pages[i])
+			put_page(j->pages[i]);
+	}
+	return err ? err : got;
+}
+
+static int job_take(struct job *j, const struct nvwa_range *ranges, u32 nr_ranges)
+{
+	u64 addr, end;
+	long got;
+	u32 i;
+
+	for (i = 0; i < nr_ranges; i++) {
+		end = ranges[i].start + ranges[i].len;
+		for (addr = ranges[i].start; addr < end; addr += got * PAGE_SIZE) {
+			got = batch_take(j, addr,
+					 min_t(u64, BATCH, (end - addr) / PAGE_SIZE));
+			if (got < 0) {
+				pr_err("process %d: cannot take the page at or behind %#llx: %ld\n",
+				       j->arg->pid, addr, got);
+				return got;
+			}
+			cond_resched();
+		}
+	}
+	return 0;
+}
+
+int capture_process(struct capture *c, struct nvwa_capture *arg)
+{
+	struct nvwa_range *ranges = NULL;
+	struct job j = {
+		.c = c,
+		.arg = arg,
+		.pinned_until = jiffies + PINNED_JIFFIES,
+		.extra_until = jiffies + EXTRA_JIFFIES,
+	};
+	int err;
+
+	if (c->sealed || arg->flags || arg->nr_ranges > MAX_RANGES)
+		return -EINVAL;
+	arg->nr_pinned = arg->nr_evacuated = arg->nr_unshared = arg->nr_runs = 0;
+	arg->busy_addr = 0;
+	err = nvwa_get_ranges(arg->ranges, arg->nr_ranges, TASK_SIZE_MAX, &ranges);
+	if (err)
+		return err;
+	j.pages = kmalloc_array(BATCH, sizeof(*j.pages), GFP_KERNEL);
+	err = j.pages ? 0 : -ENOMEM;
+	if (err)
+		goto free_ranges;
+	j.mm = nvwa_mm_of(arg->pid);
+	err = j.mm ? 0 : -ESRCH;
+	if (err)
+		goto free_pages;
+	err = xa_insert(&c->pids, arg->pid, xa_mk_value(1), GFP_KERNEL);
+	if (err) {
+		err = err == -EBUSY ? -EEXIST : err;
+		goto put_mm;
+	}
+
+	err = job_take(&j, ranges, arg->nr_ranges);
+	if (!err)
+		err = store_put_pages(&c->store, arg->pid, j.runs, j.nr_runs, j.nr_pages);
+	if (err) {
+		job_undo(&j);
+		xa_erase(&c->pids, arg->pid);
+		goto put_mm;
+	}
+	arg->nr_runs = j.nr_runs;
+	if (j.nr_extra)
+		pr_info("process %d: %llu pages have a reference of unknown purpose\n",
+			arg->pid, j.nr_extra);
+
+put_mm:
+	mmput(j.mm);
+free_pages:
+	kfree(j.pages);
+	kvfree(j.runs);
+free_ranges:
+	kvfree(ranges);
+	outside_trim(&c->outside);
+	return err;
+}
+
+int capture_put(struct capture *c, struct nvwa_put *arg)
+{
+	char name[256];
+	int err;
+
+	if (c->sealed || arg->flags || arg->reserved || !arg->name_len || arg->name_len > 255)
+		return -EINVAL;
+	if (copy_from_user(name, u64_to_user_ptr(arg->name), arg->name_len))
+		return -EFAULT;
+	if (!record_name_ok(name, arg->name_len))
+		return -EINVAL;
+	err = store_put_file(&c->store, name, arg->name_len, u64_to_user_ptr(arg->data),
+			     arg->data_len);
+	outside_trim(&c->outside);
+	return err;
+}
+
+/* Does anything that the next kernel must find meet this range? */
+static bool capture_meets(struct capture *c, const struct nvwa_range *r)
+{
+	unsigned long first = PHYS_PFN(r->start);
+	unsigned long end = PHYS_PFN(r->start + r->len);
+
+	return store_meets(&c->store, r->start, r->len) ||
+	       pfnset_next(&c->pinned, first) < end || pfnset_next(&c->copies, first) < end;
+}
+
+int capture_seal(struct capture *c, struct nvwa_seal *arg)
+{
+	struct nvwa_range *segments;
+	bool bad = false;
+	u32 i;
+	int err;
+
+	if (c->sealed || arg->flags || arg->reserved || arg->nr_segments > 4096)
+		return -EINVAL;
+	err = nvwa_get_ranges(arg->segments, arg->nr_segments, PHYS_ADDR_MAX, &segments);
+	if (err)
+		return err;
+	for (i = 0; i < arg->nr_segments; i++)
+		bad |= capture_meets(c, &segments[i]);
+	for (i = 0; i < c->outside.nr_scratch; i++)
+		bad |= capture_meets(c, &c->outside.scratch[i]);
+	kvfree(segments);
+	if (bad) {
+		pr_err("what is carried meets the scratch or a segment of the next kernel\n");
+		return -EBADSLT;
+	}
+	store_seal(&c->store, c->nonce, c->writer, &arg->seal_tsc);
+	c->sealed = true;
+	arg->record_len = c->store.len;
+	arg->record_mem = store_memory(&c->store);
+	arg->nr_pages = c->store.nr_pages;
+	pr_info("sealed: %llu pages, record of %llu bytes at %#llx\n", arg->nr_pages,
+		arg->record_len, (u64)page_to_phys(c->store.header));
+	return 0;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The only place that knows kernel versions, included by nvwa.h. The rest of
+ * the module is written as for the newest kernel. Each shim names the release
+ * that changed the interface.
+ */
+#ifndef NVWA_COMPAT_H
+#define NVWA_COMPAT_H
+
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "nvwa needs Linux 6.1 or newer"
+#endif
+
+#include <linux/mm.h>
+#include <crypto/sha2.h>
+
+/* 6.17: struct sha256_ctx; before it, the same functions took a struct sha256_state. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#define sha256_ctx sha256_state
+#endif
+
+/* 6.5: the array of VMAs was dropped from get_user_pages_remote(). */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#define get_user_pages_remote(mm, start, nr, flags, pages, locked) \
+	get_user_pages_remote(mm, start, nr, flags, pages, NULL, locked)
+#endif
+
+/*
+ * 6.11: pages of hotplugged memory that were not given to the allocator yet
+ * are PageOffline; before it, they were PageReserved.
+ */
+static inline void compat_clear_hotplugged(struct page *page)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+	__ClearPageReserved(page);
+#else
+	__ClearPageOffline(page);
+#endif
+}
+
+static inline bool compat_page_hotplugged(const struct page *page)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+	return PageReserved((struct page *)page);
+#else
+	return PageOffline(page);
+#endif
+}
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the module share. Everything below is called with
+ * nvwa_lock held, unless it says otherwise.
+ */
+#ifndef NVWA_KMOD_H
+#define NVWA_KMOD_H
+
+#define pr_fmt(fmt) "nvwa: " fmt
+
+#include <linux/io.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/xarray.h>
+#include <crypto/sha2.h>
+#include "compat/compat.h"
+#include "uapi/nvwa.h"
+
+/* The largest piece taken from the allocator: 4 MiB, see NVWA_MAX_CHUNKS. */
+#define NVWA_CHUNK_ORDER	10
+#define NVWA_CHUNK_BYTES	(PAGE_SIZE << NVWA_CHUNK_ORDER)
+
+/* No physical address is beyond this; mapping one that is would be warned about. */
+#define NVWA_PHYS_LIMIT		BIT_ULL(boot_cpu_data.x86_phys_bits)
+
+/* main.c: one state machine for the module, IDLE -> CAPTURING -> SEALED, or IDLE -> ADOPTED. */
+extern struct mutex nvwa_lock;
+extern u32 nvwa_state;		/* NVWA_STATE_* */
+
+struct nvwa_clocks {
+	u64 tsc;
+	u64 realtime_ns;
+	u64 boottime_ns;
+	u32 tsc_khz;
+	s32 tai_offset_s;
+};
+void nvwa_read_clocks(struct nvwa_clocks *c);
+
+/* Copy an array of ranges from user space and check it: page aligned, sorted, no overlap. */
+int nvwa_get_ranges(u64 user, u32 nr, u64 limit, struct nvwa_range **ranges);
+
+/* The memory of a process, by its thread group id in the caller's pid namespace; or NULL. */
+struct mm_struct *nvwa_mm_of(s32 pid);
+
+/* pfnset.c: a sparse set of page frame numbers. Reading needs no lock while nobody changes it. */
+struct pfnset {
+	struct xarray blocks;	/* bitmaps of PFNSET_BLOCK_BITS each */
+	u64 nr;
+};
+void pfnset_init(struct pfnset *s);
+void pfnset_destroy(struct pfnset *s);
+/* -EEXIST if one of them is in the set already (then none was added). */
+int pfnset_add(struct pfnset *s, unsigned long pfn, unsigned long nr);
+void pfnset_del(struct pfnset *s, unsigned long pfn);
+bool pfnset_has(struct pfnset *s, unsigned long pfn);
+/* The first member >= pfn, or ULONG_MAX. */
+unsigned long pfnset_next(struct pfnset *s, unsigned long pfn);
+/* Members in a row from pfn (which is one), at most max. */
+unsigned long pfnset_row(struct pfnset *s, unsigned long pfn, unsigned long max);
+
+/* outside.c: memory that does not lie in the scratch. */
+struct outside {
+	struct nvwa_range *scratch;
+	u32 nr_scratch;
+	struct list_head rejects;	/* inside the scratch, kept so as not to get them again */
+	struct list_head pool;		/* single pages */
+};
+void outside_init(struct outside *o);
+void outside_destroy(struct outside *o);
+bool outside_inside(const struct outside *o, u64 start, u64 len);
+/* 1 << *order contiguous pages; *order is lowered if so many are not to be had. */
+struct page *outside_alloc(struct outside *o, unsigned int *order);
+struct page *outside_page(struct outside *o);
+/* Give back the rejects; at the end of every call. */
+void outside_trim(struct outside *o);
+
+/* store.c: the record while it is being written. */
+struct store_chunk {
+	struct page *page;
+	unsigned int order;
+	u64 len;
+};
+
+struct store {
+	struct outside *outside;
+	struct page *header;
+	struct store_chunk chunks[NVWA_MAX_CHUNKS];
+	u32 nr_chunks;
+	u32 cur;		/* chunk that is being filled */
+	u64 len;
+	u64 nr_pages;
+	struct sha256_ctx sha;
+};
+int store_init(struct store *s, struct outside *o);
+void store_destroy(struct store *s);	/* wipes */
+int store_put_file(struct store *s, const char *name, u32 name_len,
+		   const void __user *data, u64 len);
+int store_put_pages(struct store *s, s32 pid, const struct nvwa_run *runs, u64 nr_runs,
+		    u64 nr_pages);
+u64 store_memory(const struct store *s);
+/* Does any memory of the record meet this range? */
+bool store_meets(const struct store *s, u64 start, u64 len);
+void store_seal(struct store *s, const u8 *nonce, const char *writer, u64 *tsc);
+
+/* capture.c: the old kernel's side, one per file that called BEGIN. */
+struct capture;
+int capture_begin(struct nvwa_begin *b, struct capture **out);
+void capture_end(struct capture *c);
+int capture_process(struct capture *c, struct nvwa_capture *arg);
+int capture_put(struct capture *c, struct nvwa_put *arg);
+int capture_seal(struct capture *c, struct nvwa_seal *arg);
+u64 capture_held(const struct capture *c);
+
+/* record.c: checks of what another kernel wrote; no side effects but a line in the log. */
+struct record_process {
+	const struct nvwa_run *runs;
+	u64 nr_runs;
+	u64 nr_pages;
+	s32 pid;
+	bool inserted;
+};
+bool record_name_ok(const char *name, u32 len);
+int record_check_header(const struct nvwa_header *h, const u8 *nonce);
+/*
+ * Check the stream; fills in the processes (kvmalloc()ed) and adds the pages
+ * of all runs to the set.
+ */
+int record_check_stream(const void *stream, u64 len, u64 nr_pages, struct pfnset *pages,
+			struct record_process **processes, u32 *nr_processes);
+
+/* adopt.c: the new kernel's side. */
+struct adopted {
+	struct nvwa_header header;
+	u64 header_phys;
+	void *stream;			/* header.record_len bytes */
+	struct record_process *processes;
+	u32 nr_processes;
+	struct pfnset pages;		/* captured, not yet claimed */
+	struct pfnset record;		/* header and chunks */
+};
+extern struct adopted *nvwa_adopted;	/* non-NULL in NVWA_STATE_ADOPTED */
+int adopt(struct nvwa_adopt *arg);
+int adopt_release(struct nvwa_release *arg);
+
+/* memory.c: adding RAM. */
+int memory_add(struct nvwa_add_memory *arg);
+bool memory_callback_free(void);
+/* Is this page in memory that memory_add() added and held back? */
+bool memory_page_held(unsigned long pfn);
+/* Make a page that was held back an ordinary allocated one, with one reference. */
+struct page *memory_claim(unsigned long pfn);
+/* Wipe pages that were held back, in a row, and give them to the allocator. */
+void memory_give(unsigned long pfn, unsigned long nr);
+
+/* insert.c */
+int insert_process(struct nvwa_insert *arg);
+
+#endif

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory for what the next kernel must find: pages outside the scratch. The
+ * allocator cannot be told where, so what it gives inside the scratch is set
+ * aside until the end of the call; blocks as large as it has keep that cheap.
+ */
+#include "nvwa.h"
+
+#include <linux/gfp.h>
+#include <linux/slab.h>
+
+void outside_init(struct outside *o)
+{
+	o->scratch = NULL;
+	o->nr_scratch = 0;
+	INIT_LIST_HEAD(&o->rejects);
+	INIT_LIST_HEAD(&o->pool);
+}
+
+/* Is there a page of the scratch in this range? */
+bool outside_inside(const struct outside *o, u64 start, u64 len)
+{
+	u32 low = 0, high = o->nr_scratch;
+
+	/* The first range that ends behind start. */
+	while (low < high) {
+		u32 mid = low + (high - low) / 2;
+
+		if (o->scratch[mid].start + o->scratch[mid].len <= start)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < o->nr_scratch && o->scratch[low].start < start + len;
+}
+
+static gfp_t gfp_of(unsigned int order)
+{
+	/* Large blocks are a nicety; for single pages try hard, but kill nobody. */
+	if (order)
+		return GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC;
+	return GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL | __GFP_NOMEMALLOC;
+}
+
+struct page *outside_alloc(struct outside *o, unsigned int *order)
+{
+	unsigned int try = *order;
+	struct page *page;
+
+	for (;;) {
+		cond_resched();
+		page = alloc_pages(gfp_of(try), try);
+		if (!page) {
+			if (!try)
+				return NULL;
+			try--;
+			continue;
+		}
+		if (!outside_inside(o, page_to_phys(page), PAGE_SIZE << try)) {
+			*order = try;
+			return page;
+		}
+		set_page_private(page, try);
+		list_add(&page->lru, &o->rejects);
+	}
+}
+
+struct page *outside_page(struct outside *o)
+{
+	unsigned int i, order = NVWA_CHUNK_ORDER;
+	struct page *page;
+
+	if (list_empty(&o->pool)) {
+		page = outside_alloc(o, &order);
+		if (!page)
+			return NULL;
+		if (order)
+			split_page(page, order);
+		for (i = 0; i < 1U << order; i++)
+			list_add_tail(&page[i].lru, &o->pool);
+	}
+	page = list_first_entry(&o->pool, struct page, lru);
+	list_del(&page->lru);
+	return page;
+}
+
+void outside_trim(struct outside *o)
+{
+	struct page *page, *next;
+	unsigned int order;
+
+	list_for_each_entry_safe(page, next, &o->rejects, lru) {
+		list_del(&page->lru);
+		order = page_private(page);
+		set_page_private(page, 0);
+		__free_pages(page, order);
+	}
+}
+
+void outside_destroy(struct outside *o)
+{
+	struct page *page, *next;
+
+	outside_trim(o);
+	list_for_each_entry_safe(page, next, &o->pool, lru) {
+		list_del(&page->lru);
+		__free_page(page);
+	}
+	kvfree(o->scratch);
+	outside_init(o);
+}

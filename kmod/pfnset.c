@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A sparse set of page frame numbers: one page of bitmap for every 128 MiB that has members. */
+#include "nvwa.h"
+
+#include <linux/bitmap.h>
+#include <linux/slab.h>
+
+#define PFNSET_BLOCK_BITS	(PAGE_SIZE * BITS_PER_BYTE)
+
+void pfnset_init(struct pfnset *s)
+{
+	xa_init(&s->blocks);
+	s->nr = 0;
+}
+
+void pfnset_destroy(struct pfnset *s)
+{
+	unsigned long i;
+	void *block;
+
+	xa_for_each(&s->blocks, i, block)
+		free_page((unsigned long)block);
+	xa_destroy(&s->blocks);
+	s->nr = 0;
+}
+
+static unsigned long *block_make(struct pfnset *s, unsigned long i)
+{
+	unsigned long *block = xa_load(&s->blocks, i);
+	int err;
+
+	if (block)
+		return block;
+	block = (unsigned long *)get_zeroed_page(GFP_KERNEL);
+	if (!block)
+		return NULL;
+	err = xa_err(xa_store(&s->blocks, i, block, GFP_KERNEL));
+	if (err) {
+		free_page((unsigned long)block);
+		return NULL;
+	}
+	return block;
+}
+
+/* The part of pfn..pfn+nr that lies in one block. */
+static unsigned long in_block(unsigned long pfn, unsigned long nr)
+{
+	return min_t(unsigned long, nr, PFNSET_BLOCK_BITS - pfn % PFNSET_BLOCK_BITS);
+}
+
+int pfnset_add(struct pfnset *s, unsigned long pfn, unsigned long nr)
+{
+	unsigned long p, n, bit, end = pfn + nr;
+	unsigned long *block;
+
+	for (p = pfn; p < end; p += n) {
+		n = in_block(p, end - p);
+		bit = p % PFNSET_BLOCK_BITS;
+		block = block_make(s, p / PFNSET_BLOCK_BITS);
+		if (!block)
+			return -ENOMEM;
+		if (find_next_bit(block, bit + n, bit) < bit + n)
+			return -EEXIST;
+	}
+	for (p = pfn; p < end; p += n) {
+		n = in_block(p, end - p);
+		block = xa_load(&s->blocks, p / PFNSET_BLOCK_BITS);
+		bitmap_set(block, p % PFNSET_BLOCK_BITS, n);
+	}
+	s->nr += nr;
+	return 0;
+}
+
+void pfnset_del(struct pfnset *s, unsigned long pfn)
+{
+	unsigned long *block = xa_load(&s->blocks, pfn / PFNSET_BLOCK_BITS);
+
+	if (block && __test_and_clear_bit(pfn % PFNSET_BLOCK_BITS, block))
+		s->nr--;
+}
+
+bool pfnset_has(struct pfnset *s, unsigned long pfn)
+{
+	unsigned long *block = xa_load(&s->blocks, pfn / PFNSET_BLOCK_BITS);
+
+	return block && test_bit(pfn % PFNSET_BLOCK_BITS, block);
+}
+
+unsigned long pfnset_next(struct pfnset *s, unsigned long pfn)
+{
+	unsigned long i = pfn / PFNSET_BLOCK_BITS;
+	unsigned long bit = pfn % PFNSET_BLOCK_BITS;
+	unsigned long first = i;
+	unsigned long *block;
+
+	for (block = xa_find(&s->blocks, &i, ULONG_MAX, XA_PRESENT); block;
+	     block = xa_find_after(&s->blocks, &i, ULONG_MAX, XA_PRESENT)) {
+		if (i != first)
+			bit = 0;
+		bit = find_next_bit(block, PFNSET_BLOCK_BITS, bit);
+		if (bit < PFNSET_BLOCK_BITS)
+			return i * PFNSET_BLOCK_BITS + bit;
+	}
+	return ULONG_MAX;
+}
+
+unsigned long pfnset_row(struct pfnset *s, unsigned long pfn, unsigned long max)
+{
+	unsigned long n, bit, end, row = 0;
+	unsigned long *block;
+
+	while (row < max) {
+		n = in_block(pfn + row, max - row);
+		bit = (pfn + row) % PFNSET_BLOCK_BITS;
+		block = xa_load(&s->blocks, (pfn + row) / PFNSET_BLOCK_BITS);
+		if (!block)
+			break;
+		end = find_next_zero_bit(block, bit + n, bit);
+		row += end - bit;
+		if (end < bit + n)
+			break;
+	}
+	return row;
+}
