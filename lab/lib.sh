@@ -184,6 +184,15 @@ lab_apt_update() {
 	fi
 }
 
+# lab_prune DIR SUITE KEEP: what is made anew when its recipe changes goes when
+# it was not used for two weeks, and what was left half made at once.  The lock
+# of DIR/SUITE is held.
+lab_prune() {
+	touch "$3"
+	find "$1" -mindepth 1 -maxdepth 1 -name "$2-*.new*" -exec rm -rf {} +
+	find "$1" -mindepth 1 -maxdepth 1 -name "$2-*" -mtime +14 -exec rm -rf {} +
+}
+
 # --- kernels --------------------------------------------------------------
 
 # lab_kernels SUITE: lines "SPEC RELEASE", in the order of kernels.list.
