@@ -165,6 +165,7 @@ help:
 	@echo 'make lint       the checks of lint/'
 	@echo 'make bench      measure against stock tools; BENCH=name,... for a part'
 	@echo 'make deb        Debian packages nvwa and nvwa-dkms into $(B)/'
+	@echo 'make modules    the same of nvwa.ko, built for each kernel of the lab'
 	@echo 'make install    install; DESTDIR=, PREFIX= and SYSCONFDIR= as usual'
 	@echo 'make clean      remove what was built'
 
@@ -174,18 +175,18 @@ setup:
 
 # A second make: only after setup there is a pkg-config to ask.
 demo: setup
-	$(MAKE) all deb
+	$(MAKE) deb modules
 	tests/demo
 
 PROVE		= prove --exec '' --timer
 SMOKE		?= tests/cases/smoke.t
 
 test: setup
-	$(MAKE) all deb tests-build
+	$(MAKE) deb modules tests-build
 	CMOCKA_MESSAGE_OUTPUT=TAP $(PROVE) $(UNIT) lint/run $(sort $(wildcard tests/cases/*.t))
 
 smoke: setup
-	$(MAKE) all deb
+	$(MAKE) deb modules
 	$(PROVE) $(SMOKE)
 
 tests-build: $(UNIT)
@@ -197,11 +198,15 @@ lint:
 	$(PROVE) lint/run
 
 bench: setup
-	$(MAKE) all deb
+	$(MAKE) deb modules
 	bench/run $(if $(BENCH),--only $(BENCH))
 
 deb: all
-	packaging/deb $(VERSION) $(B)
+	packaging/deb $(B)
+
+# nvwa.ko for every kernel of the lab, built in the lab, as packages.
+modules:
+	packaging/modules
 
 # Keeps the guests of the lab, which may be running.
 clean:
@@ -234,5 +239,5 @@ install: all
 	$(INSTALL) -D -m 644 completion/nvwa \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nvwa
 
-.PHONY: all help setup demo test smoke tests-build unit lint bench deb clean install
+.PHONY: all help setup demo test smoke tests-build unit lint bench deb modules clean install
 .DELETE_ON_ERROR:
