@@ -1,0 +1,21 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Debian 12, with its own CRIU: from a 6.1 to a newer 6.1, and on to 6.12.
+
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+guest_up --suite bookworm --kernel 6.1-old --memory 1536 --cpus 2
+redis_start
+redis_fill 64
+restore_config redis-server
+
+redis_note
+for spec in 6.1 6.12; do
+	update_to "$(lab_kernel bookworm "$spec")"
+	pages_add_up 16384
+	ok "the client's answers go on" client_advances incr
+done
+redis_same
+no_splats
+done_testing
