@@ -318,6 +318,7 @@ static int read_text_file(struct reader *r, const char *text, size_t len, const 
 		yaml_parser_delete(&parser);
 		return result;
 	}
+	/* cppcheck-suppress autoVariables ; cleared before the return */
 	r->document = &document;
 	result = read_keys(r, keys);
 	if (result == 0 && yaml_document_get_root_node(&document)) {
@@ -332,6 +333,7 @@ static int read_text_file(struct reader *r, const char *text, size_t len, const 
 			yaml_document_delete(&second);
 		}
 	}
+	r->document = NULL;
 	yaml_document_delete(&document);
 	yaml_parser_delete(&parser);
 	return result;

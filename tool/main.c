@@ -56,10 +56,6 @@ const struct verb verbs[] = {
 	{ },
 };
 
-/* A partial build, while a verb's file is not there. */
-#pragma weak verb_update
-#pragma weak verb_resume
-
 const struct verb *verb_find(const char *name)
 {
 	for (const struct verb *v = verbs; v->name; v++)
@@ -128,7 +124,7 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
 		return verb_help(1, argv);
 	v = verb_find(argv[1]);
-	if (!v || !v->run) {
+	if (!v) {
 		complain("there is no verb %s. See: nvwa help", argv[1]);
 		return EXIT_USAGE;
 	}

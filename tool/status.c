@@ -103,7 +103,8 @@ static void add_app(struct json_object *list, const char *name, int found, struc
 	put(o, "name", name);
 	json_object_object_add(o, "running", json_object_new_boolean(found == 0));
 	json_object_object_add(o, "pid", json_object_new_int(found == 0 ? app->pid : 0));
-	json_object_object_add(o, "processes", json_object_new_int64(found == 0 ? app->nr_pids : 0));
+	json_object_object_add(o, "processes",
+			       json_object_new_int64(found == 0 ? app->nr_pids : 0));
 	json_object_array_add(list, o);
 	if (found == 0)
 		app_free(app);
