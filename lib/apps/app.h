@@ -20,12 +20,24 @@
 
 enum app_kind { APP_SERVICE, APP_PROGRAM };
 
+/* A TCP socket whose state the dump changes; app_continue() puts it back. */
+struct app_socket {
+	pid_t pid;
+	int fd;
+	int reuse;		/* SO_REUSEADDR */
+};
+
 struct app {
 	enum app_kind kind;
 	char *name;		/* "redis-server.service" or "pid-1234" */
 	pid_t pid;		/* main process */
 	pid_t *pids;		/* the whole tree, main process first */
 	size_t nr_pids;
+
+	/* Of app_dump(), for app_continue(). */
+	struct app_socket *sockets;
+	size_t nr_sockets;
+	char *dir;
 };
 
 /* Find a service by unit name (".service" may be missing): -ENOENT none such, -ESRCH not running. */
@@ -59,7 +71,7 @@ struct app_memory {
  * per process, malloc()ed. On failure the processes run again and err holds
  * the end of CRIU's log.
  */
-int app_dump(const struct app *app, const char *dir,
+int app_dump(struct app *app, const char *dir,
 	     struct app_memory **memory, size_t *nr_memory, struct error *err);
 void app_memory_free(struct app_memory *memory, size_t nr);
 

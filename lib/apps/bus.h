@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The few things that are asked of systemd. */
+#ifndef NVWA_APPS_BUS_H
+#define NVWA_APPS_BUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/types.h>
+#include <systemd/sd-bus.h>
+#include "lib/base/error.h"
+
+static inline void cleanup_bus(sd_bus **bus)
+{
+	sd_bus_flush_close_unref(*bus);
+}
+
+static inline void cleanup_strv(char ***list)
+{
+	if (*list) {
+		for (char **s = *list; *s; s++)
+			free(*s);
+		free(*list);
+	}
+}
+
+#define _cleanup_bus_	__attribute__((cleanup(cleanup_bus)))
+#define _cleanup_strv_	__attribute__((cleanup(cleanup_strv)))
+
+/* systemd's own socket, which works without and before a bus daemon. */
+int bus_open(sd_bus **bus, struct error *err);
+
+/* Load a unit: its object path, malloc()ed. */
+int bus_unit(sd_bus *bus, const char *unit, char **path, struct error *err);
+
+/* Properties of a unit; interface is "Unit" or "Service". */
+int bus_string(sd_bus *bus, const char *path, const char *interface, const char *property,
+	       char **value);
+int bus_strings(sd_bus *bus, const char *path, const char *interface, const char *property,
+		char ***value);
+int bus_u32(sd_bus *bus, const char *path, const char *interface, const char *property,
+	    uint32_t *value);
+int bus_bool(sd_bus *bus, const char *path, const char *interface, const char *property,
+	     bool *value);
+
+/* systemctl daemon-reload; returns when it is done. */
+int bus_reload(sd_bus *bus, struct error *err);
+
+/* Queue a start or stop: verb is "StartUnit", "StopUnit"... */
+int bus_job(sd_bus *bus, const char *verb, const char *unit, struct error *err);
+
+/* Put processes into a new scope of the given name, and wait until they are there. */
+int bus_start_scope(sd_bus *bus, const char *name, const char *description, const pid_t *pids,
+		    size_t nr, struct error *err);
+
+#endif

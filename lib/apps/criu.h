@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Running the criu command: its arguments, descriptors, namespaces and log. */
+#ifndef NVWA_APPS_CRIU_H
+#define NVWA_APPS_CRIU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include "lib/base/error.h"
+
+/* Called in our process for every rebuilt process that is about to run; not 0: it is killed. */
+typedef int (*criu_resume_fn)(void *ctx, pid_t pid);
+
+struct criu {
+	char **argv;		/* NULL-ended */
+	size_t nr_args;
+	int *fds;		/* kept open over exec under their own numbers; closed by criu_free() */
+	size_t nr_fds;
+	pid_t namespaces_of;	/* criu works in the namespaces of this process; 0: in ours */
+	bool hide_userns;	/* see libnvwa-criu.so */
+	bool no_firewall;	/* criu's own packet rules come to nothing */
+	criu_resume_fn resume;	/* may be NULL */
+	void *ctx;
+	int failed;		/* -ENOMEM from criu_arg() and criu_keep(), seen by criu_run() */
+};
+
+/* The version of the installed command as major * 10000 + minor * 100 + patch, or -ENOENT. */
+int criu_version(void);
+
+/*
+ * verb is "dump" or "restore". Images are in <dir>/img (made if missing) and
+ * the log is <dir>/<verb>.log.
+ */
+int criu_init(struct criu *criu, const char *verb, const char *dir, struct error *err);
+void criu_arg(struct criu *criu, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Hand over a descriptor; it keeps its number in criu. */
+void criu_keep(struct criu *criu, int fd);
+/* Run it. Anything but success is an error, with the end of its log in err. */
+int criu_run(struct criu *criu, struct error *err);
+void criu_free(struct criu *criu);
+
+/*
+ * criu measures the kernel once a boot, which takes seconds. Do it now if it
+ * is to be done, and remember the outcome for a later boot of this kernel.
+ */
+int criu_warm(struct error *err);
+/* Take what criu_warm() remembered of the running kernel, if criu has nothing yet. */
+void criu_reuse(void);
+
+#endif

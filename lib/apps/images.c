@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The few things nvwa reads and edits in CRIU's images. */
+#include "lib/apps/images.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/cleanup.h"
+#include "lib/base/file.h"
+
+/* criu/include/magic.h of CRIU */
+#define IMG_COMMON_MAGIC	0x54564319
+#define PAGEMAP_MAGIC		0x56084025
+#define CORE_MAGIC		0x55053847
+
+/* criu/include/pagemap.h of CRIU */
+#define PE_LAZY			(1 << 1)
+#define PE_PRESENT		(1 << 2)
+
+/* images/pagemap.proto: in version 4.2 field 2 was joined by a wider field 5 */
+#define PAGEMAP_VADDR		1
+#define PAGEMAP_NR_PAGES_OLD	2
+#define PAGEMAP_FLAGS		4
+#define PAGEMAP_NR_PAGES	5
+
+/* images/core.proto, images/rseq.proto */
+#define CORE_THREAD		5
+#define THREAD_RSEQ		15
+#define RSEQ_POINTER		1
+#define RSEQ_SIZE		2
+
+/* protobuf's wire types */
+#define WIRE_VARINT		0
+#define WIRE_FIXED64		1
+#define WIRE_BYTES		2
+#define WIRE_FIXED32		5
+
+struct reader {
+	const uint8_t *at, *end;
+};
+
+struct field {
+	uint32_t number, type;
+	uint64_t value;		/* WIRE_VARINT */
+	struct reader bytes;	/* WIRE_BYTES */
+};
+
+static int read_varint(struct reader *r, uint64_t *value)
+{
+	uint64_t v = 0;
+
+	for (int shift = 0; shift < 64 && r->at < r->end; shift += 7) {
+		uint8_t byte = *r->at++;
+
+		v |= (uint64_t)(byte & 0x7f) << shift;
+		if (!(byte & 0x80)) {
+			*value = v;
+			return 0;
+		}
+	}
+
+	return -EBADMSG;
+}
+
+/* The next field of a message: 1, 0 at its end, -EBADMSG. */
+static int read_field(struct reader *r, struct field *f)
+{
+	uint64_t key, len = 0;
+
+	if (r->at == r->end)
+		return 0;
+	if (read_varint(r, &key) < 0)
+		return -EBADMSG;
+	f->number = key >> 3;
+	f->type = key & 7;
+
+	switch (f->type) {
+	case WIRE_VARINT:
+		return read_varint(r, &f->value) < 0 ? -EBADMSG : 1;
+	case WIRE_FIXED64:
+		len = 8;
+		break;
+	case WIRE_FIXED32:
+		len = 4;
+		break;
+	case WIRE_BYTES:
+		if (read_varint(r, &len) < 0)
+			return -EBADMSG;
+		break;
+	default:
+		return -EBADMSG;
+	}
+	if (len > (uint64_t)(r->end - r->at))
+		return -EBADMSG;
+	f->bytes.at = r->at;
+	f->bytes.end = r->at += len;
+
+	return 1;
+}
+
+/* The last field of this number and type: 1, 0 if there is none, -EBADMSG. */
+static int find_field(struct reader message, uint32_t number, uint32_t type, struct field *found)
+{
+	struct field f;
+	int r, result = 0;
+
+	while ((r = read_field(&message, &f)) > 0) {
+		if (f.number == number && f.type == type) {
+			*found = f;
+			result = 1;
+		}
+	}
+
+	return r < 0 ? r : result;
+}
+
+static uint32_t get_u32(const uint8_t *p)
+{
+	return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static int read_magic(struct reader *image, uint32_t magic)
+{
+	if (image->end - image->at < 8 || get_u32(image->at) != IMG_COMMON_MAGIC ||
+	    get_u32(image->at + 4) != magic)
+		return -EBADMSG;
+	image->at += 8;
+
+	return 0;
+}
+
+/* The next message of an image: 1, 0 at its end, -EBADMSG. */
+static int read_message(struct reader *image, struct reader *message)
+{
+	uint32_t len;
+
+	if (image->at == image->end)
+		return 0;
+	if (image->end - image->at < 4)
+		return -EBADMSG;
+	len = get_u32(image->at);
+	image->at += 4;
+	if (len > image->end - image->at)
+		return -EBADMSG;
+	message->at = image->at;
+	message->end = image->at += len;
+
+	return 1;
+}
+
+struct pagemap_entry {
+	uint64_t vaddr, nr_pages, flags;
+};
+
+static int read_pagemap_entry(struct reader message, struct pagemap_entry *e)
+{
+	uint64_t old_nr = 0, wide_nr = 0;
+	bool have_vaddr = false;
+	struct field f;
+	int r;
+
+	memset(e, 0, sizeof(*e));
+	while ((r = read_field(&message, &f)) > 0) {
+		if (f.type != WIRE_VARINT)
+			continue;
+		if (f.number == PAGEMAP_VADDR) {
+			e->vaddr = f.value;
+			have_vaddr = true;
+		} else if (f.number == PAGEMAP_NR_PAGES_OLD) {
+			old_nr = f.value;
+		} else if (f.number == PAGEMAP_NR_PAGES) {
+			wide_nr = f.value;
+		} else if (f.number == PAGEMAP_FLAGS) {
+			e->flags = f.value;
+		}
+	}
+	e->nr_pages = wide_nr ? wide_nr : old_nr;
+
+	if (r < 0 || !have_vaddr || !e->nr_pages || e->vaddr % NVWA_PAGE_SIZE ||
+	    e->nr_pages > (UINT64_MAX - e->vaddr) / NVWA_PAGE_SIZE)
+		return -EBADMSG;
+	return 0;
+}
+
+static int add_range(struct nvwa_range **ranges, size_t *nr, const struct pagemap_entry *e)
+{
+	struct nvwa_range *last = *nr ? &(*ranges)[*nr - 1] : NULL;
+	uint64_t len = e->nr_pages * NVWA_PAGE_SIZE;
+
+	/* criu walks the address space upwards. */
+	if (last && e->vaddr < last->start + last->len)
+		return -EBADMSG;
+	if (last && e->vaddr == last->start + last->len) {
+		last->len += len;
+		return 0;
+	}
+
+	/* Room grows in powers of two. */
+	if (!(*nr & (*nr - 1))) {
+		size_t room = *nr ? *nr * 2 : 1;
+		struct nvwa_range *bigger = realloc(*ranges, room * sizeof(**ranges));
+
+		if (!bigger)
+			return -ENOMEM;
+		*ranges = bigger;
+	}
+	(*ranges)[*nr].start = e->vaddr;
+	(*ranges)[*nr].len = len;
+	(*nr)++;
+
+	return 0;
+}
+
+int images_split_pagemap(uint8_t *data, size_t *len, struct nvwa_range **ranges, size_t *nr_ranges)
+{
+	struct reader image = { data, data + *len }, message;
+	_cleanup_free_ struct nvwa_range *list = NULL;
+	size_t nr = 0;
+	uint8_t *out;
+	int r;
+
+	if (read_magic(&image, PAGEMAP_MAGIC) < 0)
+		return -EBADMSG;
+	/* The head names the file of the pages; the entries follow. */
+	if (read_message(&image, &message) <= 0)
+		return -EBADMSG;
+	out = data + (image.at - data);
+
+	while ((r = read_message(&image, &message)) > 0) {
+		const uint8_t *start = message.at - 4;
+		struct pagemap_entry e;
+
+		r = read_pagemap_entry(message, &e);
+		if (r < 0)
+			return r;
+		if ((e.flags & (PE_LAZY | PE_PRESENT)) == PE_LAZY) {
+			r = add_range(&list, &nr, &e);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		memmove(out, start, message.end - start);
+		out += message.end - start;
+	}
+	if (r < 0)
+		return r;
+
+	*len = out - data;
+	*ranges = steal_ptr(list);
+	*nr_ranges = nr;
+	return 0;
+}
+
+int images_core_rseq(const uint8_t *data, size_t len, struct images_rseq *rseq)
+{
+	struct reader image = { data, data + len }, message;
+	struct field f, pointer = { 0 }, size = { 0 };
+	int r;
+
+	memset(rseq, 0, sizeof(*rseq));
+	if (read_magic(&image, CORE_MAGIC) < 0 || read_message(&image, &message) <= 0)
+		return -EBADMSG;
+
+	r = find_field(message, CORE_THREAD, WIRE_BYTES, &f);
+	if (r > 0)
+		r = find_field(f.bytes, THREAD_RSEQ, WIRE_BYTES, &f);
+	if (r <= 0)
+		return r;
+	r = find_field(f.bytes, RSEQ_POINTER, WIRE_VARINT, &pointer);
+	if (r > 0)
+		r = find_field(f.bytes, RSEQ_SIZE, WIRE_VARINT, &size);
+	if (r < 0 || !r || size.value > NVWA_PAGE_SIZE)
+		return -EBADMSG;
+	if (pointer.value) {
+		rseq->addr = pointer.value;
+		rseq->len = size.value;
+	}
+
+	return 0;
+}
+
+static int strip_one(int dirfd, const char *name, struct app_memory *memory)
+{
+	_cleanup_free_ char *data = NULL;
+	_cleanup_close_ int fd = -1;
+	size_t len, left;
+	int r;
+
+	r = file_read_at(dirfd, name, &data, &len);
+	if (r < 0)
+		return r;
+	left = len;
+	r = images_split_pagemap((uint8_t *)data, &left, &memory->ranges, &memory->nr_ranges);
+	if (r < 0 || left == len)
+		return r;
+
+	fd = openat(dirfd, name, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	for (size_t done = 0; done < left;) {
+		ssize_t n = write(fd, data + done, left - done);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		done += n > 0 ? n : 0;
+	}
+
+	return 0;
+}
+
+/* "pagemap-PID.img" */
+static pid_t pagemap_pid(const char *name)
+{
+	const char *prefix = "pagemap-";
+	char *end;
+	long pid;
+
+	if (strncmp(name, prefix, strlen(prefix)) || !isdigit((unsigned char)name[strlen(prefix)]))
+		return 0;
+	pid = strtol(name + strlen(prefix), &end, 10);
+
+	return strcmp(end, ".img") ? 0 : pid;
+}
+
+int images_strip(int dirfd, struct app_memory **memory, size_t *nr_memory, struct error *err)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct app_memory *list = NULL;
+	struct dirent *entry;
+	size_t nr = 0;
+	int fd, r = 0;
+
+	fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		return error_set(err, errno, "cannot read the directory of images: %s",
+				 strerror(errno));
+
+	while (!r && (entry = readdir(dir))) {
+		pid_t pid = pagemap_pid(entry->d_name);
+		struct app_memory *bigger;
+
+		if (!pid)
+			continue;
+		bigger = realloc(list, (nr + 1) * sizeof(*list));
+		if (!bigger) {
+			r = -ENOMEM;
+			break;
+		}
+		list = bigger;
+		memset(&list[nr], 0, sizeof(*list));
+		list[nr].pid = pid;
+		r = strip_one(dirfd, entry->d_name, &list[nr]);
+		nr++;
+		if (r < 0)
+			error_set(err, -r, "cannot edit CRIU's image %s: %s", entry->d_name,
+				  strerror(-r));
+	}
+	if (r < 0) {
+		app_memory_free(list, nr);
+		return r;
+	}
+
+	*memory = list;
+	*nr_memory = nr;
+	return 0;
+}

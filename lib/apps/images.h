@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The few things nvwa reads and edits in CRIU's images. An image is two magic
+ * numbers and then protobuf messages, each after its length (32 bits).
+ */
+#ifndef NVWA_APPS_IMAGES_H
+#define NVWA_APPS_IMAGES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "lib/apps/app.h"
+#include "lib/base/error.h"
+
+/*
+ * Take out of the content of a pagemap image, in place, the entries of memory
+ * that CRIU left to us. They are returned as ranges, merged and sorted;
+ * *ranges is malloc()ed. *len becomes the length of what remains.
+ * Errors: -EBADMSG, not a pagemap image or a broken one.
+ */
+int images_split_pagemap(uint8_t *data, size_t *len, struct nvwa_range **ranges,
+			 size_t *nr_ranges);
+
+/* Where a thread keeps its restartable sequence area; len 0 if it has none. */
+struct images_rseq {
+	uint64_t addr;
+	uint32_t len;
+};
+
+/* From the content of a core image. */
+int images_core_rseq(const uint8_t *data, size_t len, struct images_rseq *rseq);
+
+/*
+ * In the directory of images: edit the pagemap image of every process of the
+ * tree, and give back what was taken out, one entry per process.
+ */
+int images_strip(int dirfd, struct app_memory **memory, size_t *nr_memory, struct error *err);
+
+#endif

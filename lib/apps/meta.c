@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What is recorded of an app besides CRIU's images, as JSON. */
+#include "lib/apps/meta.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/cleanup.h"
+#include "lib/base/file.h"
+
+#define META_VERSION	1
+
+static inline void cleanup_json(struct json_object **o)
+{
+	json_object_put(*o);
+}
+
+#define _cleanup_json_	__attribute__((cleanup(cleanup_json)))
+
+static int write_json(const char *dir, const char *file, struct json_object *o, struct error *err)
+{
+	const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY);
+	char path[4096];
+	int r;
+
+	r = path_format(path, sizeof(path), "%s/%s", dir, file);
+	if (!r)
+		r = text ? file_write(path, text, strlen(text), 0600) : -ENOMEM;
+	if (r < 0)
+		return error_set(err, -r, "cannot write %s/%s: %s", dir, file, strerror(-r));
+
+	return 0;
+}
+
+static int read_json(const char *dir, const char *file, struct json_object **o, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[4096];
+	int r;
+
+	r = path_format(path, sizeof(path), "%s/%s", dir, file);
+	if (!r)
+		r = file_read(path, &text, NULL);
+	if (r < 0)
+		return error_set(err, -r, "cannot read %s/%s: %s", dir, file, strerror(-r));
+	*o = json_tokener_parse(text);
+	if (!json_object_is_type(*o, json_type_object))
+		return error_set(err, EBADMSG, "%s/%s is not what nvwa wrote", dir, file);
+
+	return 0;
+}
+
+static void set_string(struct json_object *o, const char *key, const char *value)
+{
+	if (value)
+		json_object_object_add(o, key, json_object_new_string(value));
+}
+
+static void set_number(struct json_object *o, const char *key, uint64_t value)
+{
+	json_object_object_add(o, key, json_object_new_uint64(value));
+}
+
+static char *get_string(struct json_object *o, const char *key)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(o, key, &value) ||
+	    !json_object_is_type(value, json_type_string))
+		return NULL;
+	return strdup(json_object_get_string(value));
+}
+
+static uint64_t get_number(struct json_object *o, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(o, key, &value) ? json_object_get_uint64(value) : 0;
+}
+
+static bool get_flag(struct json_object *o, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(o, key, &value) && json_object_get_boolean(value);
+}
+
+static struct json_object *get_list(struct json_object *o, const char *key, size_t *nr)
+{
+	struct json_object *list;
+
+	*nr = 0;
+	if (!json_object_object_get_ex(o, key, &list) ||
+	    !json_object_is_type(list, json_type_array))
+		return NULL;
+	*nr = json_object_array_length(list);
+
+	return list;
+}
+
+int meta_add_tree(struct app_meta *meta, const char *path, bool inside)
+{
+	struct meta_tree *t = realloc(meta->trees, (meta->nr_trees + 1) * sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	meta->trees = t;
+	t += meta->nr_trees;
+	memset(t, 0, sizeof(*t));
+	t->inside = inside;
+	t->path = strdup(path);
+	if (asprintf(&t->tar, "files-%zu.tar", meta->nr_trees) < 0)
+		t->tar = NULL;
+	meta->nr_trees++;
+
+	return t->path && t->tar ? 0 : -ENOMEM;
+}
+
+int meta_write(const char *dir, const struct app_meta *meta, struct error *err)
+{
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	struct json_object *trees = json_object_new_array();
+
+	set_number(o, "version", META_VERSION);
+	set_string(o, "kind", meta->kind == APP_SERVICE ? "service" : "program");
+	set_string(o, "name", meta->name);
+	set_number(o, "pid", meta->pid);
+	set_string(o, "release", meta->release);
+	set_string(o, "syslog_identifier", meta->syslog_identifier);
+	for (size_t i = 0; i < meta->nr_trees; i++) {
+		struct json_object *t = json_object_new_object();
+
+		set_string(t, "path", meta->trees[i].path);
+		set_string(t, "tar", meta->trees[i].tar);
+		json_object_object_add(t, "inside",
+				       json_object_new_boolean(meta->trees[i].inside));
+		json_object_array_add(trees, t);
+	}
+	json_object_object_add(o, "trees", trees);
+
+	return write_json(dir, "meta.json", o, err);
+}
+
+static int read_trees(struct json_object *o, struct app_meta *meta)
+{
+	size_t nr;
+	struct json_object *list = get_list(o, "trees", &nr);
+
+	meta->trees = calloc(nr + 1, sizeof(*meta->trees));
+	if (!meta->trees)
+		return -ENOMEM;
+	for (size_t i = 0; i < nr; i++) {
+		struct json_object *t = json_object_array_get_idx(list, i);
+		struct meta_tree *tree = &meta->trees[meta->nr_trees++];
+
+		tree->path = get_string(t, "path");
+		tree->tar = get_string(t, "tar");
+		tree->inside = get_flag(t, "inside");
+		if (!tree->path || !tree->tar)
+			return -EBADMSG;
+	}
+
+	return 0;
+}
+
+int meta_read(const char *dir, struct app_meta *meta, struct error *err)
+{
+	_cleanup_json_ struct json_object *o = NULL;
+	_cleanup_free_ char *kind = NULL;
+	int r;
+
+	memset(meta, 0, sizeof(*meta));
+	r = read_json(dir, "meta.json", &o, err);
+	if (r < 0)
+		return r;
+	kind = get_string(o, "kind");
+	meta->kind = kind && !strcmp(kind, "service") ? APP_SERVICE : APP_PROGRAM;
+	meta->name = get_string(o, "name");
+	meta->pid = get_number(o, "pid");
+	meta->release = get_string(o, "release");
+	meta->syslog_identifier = get_string(o, "syslog_identifier");
+	r = read_trees(o, meta);
+	if (!r && (get_number(o, "version") != META_VERSION || !kind || !meta->name ||
+		   meta->pid <= 0))
+		r = -EBADMSG;
+	if (r < 0) {
+		meta_free(meta);
+		return error_set(err, -r, "%s/meta.json is not what this nvwa writes", dir);
+	}
+
+	return 0;
+}
+
+void meta_free(struct app_meta *meta)
+{
+	for (size_t i = 0; i < meta->nr_trees; i++) {
+		free(meta->trees[i].path);
+		free(meta->trees[i].tar);
+	}
+	free(meta->trees);
+	free(meta->name);
+	free(meta->release);
+	free(meta->syslog_identifier);
+	memset(meta, 0, sizeof(*meta));
+}
+
+int dumped_write(const char *dir, const struct app_dumped *dumped, struct error *err)
+{
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+
+	set_number(o, "version", META_VERSION);
+	json_object_object_add(o, "hidden_userns",
+			       json_object_new_boolean(dumped->hidden_userns));
+	set_number(o, "criu_version", dumped->criu_version);
+	set_number(o, "tsc", dumped->tsc);
+	set_number(o, "realtime_ns", dumped->realtime_ns);
+	set_number(o, "monotonic_ns", dumped->monotonic_ns);
+	set_number(o, "boottime_ns", dumped->boottime_ns);
+	for (size_t i = 0; i < dumped->externals.nr; i++) {
+		const struct external *e = &dumped->externals.list[i];
+		struct json_object *x = json_object_new_object();
+
+		set_string(x, "kind", e->kind == EXTERNAL_JOURNAL ? "journal" : "file");
+		json_object_object_add(x, "fd", json_object_new_int(e->fd));
+		set_number(x, "mount", e->mount);
+		set_number(x, "ino", e->ino);
+		set_number(x, "flags", e->flags);
+		set_string(x, "path", e->path);
+		json_object_array_add(list, x);
+	}
+	json_object_object_add(o, "externals", list);
+
+	return write_json(dir, "dump.json", o, err);
+}
+
+static int read_externals(struct json_object *o, struct externals *externals)
+{
+	size_t nr;
+	struct json_object *list = get_list(o, "externals", &nr), *fd;
+
+	externals->list = calloc(nr + 1, sizeof(*externals->list));
+	if (!externals->list)
+		return -ENOMEM;
+	for (size_t i = 0; i < nr; i++) {
+		struct json_object *x = json_object_array_get_idx(list, i);
+		struct external *e = &externals->list[externals->nr++];
+		_cleanup_free_ char *kind = get_string(x, "kind");
+
+		e->kind = kind && !strcmp(kind, "journal") ? EXTERNAL_JOURNAL : EXTERNAL_FILE;
+		e->fd = json_object_object_get_ex(x, "fd", &fd) ? json_object_get_int(fd) : -1;
+		e->mount = get_number(x, "mount");
+		e->ino = get_number(x, "ino");
+		e->flags = get_number(x, "flags");
+		e->path = get_string(x, "path");
+		if (!kind || !e->path)
+			return -EBADMSG;
+	}
+
+	return 0;
+}
+
+int dumped_read(const char *dir, struct app_dumped *dumped, struct error *err)
+{
+	_cleanup_json_ struct json_object *o = NULL;
+	int r;
+
+	memset(dumped, 0, sizeof(*dumped));
+	r = read_json(dir, "dump.json", &o, err);
+	if (r < 0)
+		return r;
+	dumped->hidden_userns = get_flag(o, "hidden_userns");
+	dumped->criu_version = get_number(o, "criu_version");
+	dumped->tsc = get_number(o, "tsc");
+	dumped->realtime_ns = get_number(o, "realtime_ns");
+	dumped->monotonic_ns = get_number(o, "monotonic_ns");
+	dumped->boottime_ns = get_number(o, "boottime_ns");
+	r = read_externals(o, &dumped->externals);
+	if (!r && get_number(o, "version") != META_VERSION)
+		r = -EBADMSG;
+	if (r < 0) {
+		dumped_free(dumped);
+		return error_set(err, -r, "%s/dump.json is not what this nvwa writes", dir);
+	}
+
+	return 0;
+}
+
+void dumped_free(struct app_dumped *dumped)
+{
+	externals_free(&dumped->externals);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is recorded of an app besides CRIU's images, as JSON in its directory:
+ * meta.json by app_save() while the app runs, dump.json by app_dump().
+ */
+#ifndef NVWA_APPS_META_H
+#define NVWA_APPS_META_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "lib/apps/app.h"
+#include "lib/apps/files.h"
+
+/* Files that live in memory or in a directory that the next boot makes anew. */
+struct meta_tree {
+	char *path;		/* of the directory (or of one file), as the app sees it */
+	char *tar;		/* name of the archive beside meta.json */
+	bool inside;		/* path is below the root of the app's mount namespace */
+};
+
+struct app_meta {
+	enum app_kind kind;
+	char *name;
+	pid_t pid;
+	char *release;		/* of the kernel it ran on */
+	char *syslog_identifier;
+	struct meta_tree *trees;
+	size_t nr_trees;
+};
+
+int meta_add_tree(struct app_meta *meta, const char *path, bool inside);
+int meta_write(const char *dir, const struct app_meta *meta, struct error *err);
+int meta_read(const char *dir, struct app_meta *meta, struct error *err);
+void meta_free(struct app_meta *meta);
+
+/* How it was when it was frozen. */
+struct app_dumped {
+	struct externals externals;
+	bool hidden_userns;	/* it had a user namespace, which is not restored */
+	int criu_version;
+	uint64_t tsc;		/* these four read together, after the freeze */
+	uint64_t realtime_ns, monotonic_ns, boottime_ns;
+};
+
+int dumped_write(const char *dir, const struct app_dumped *dumped, struct error *err);
+int dumped_read(const char *dir, struct app_dumped *dumped, struct error *err);
+void dumped_free(struct app_dumped *dumped);
+
+#endif

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * libnvwa-criu.so: what makes a stock criu command fit for sandboxed services.
+ * Preloaded into criu, it joins the namespaces of a service after criu was
+ * executed (the sandbox may forbid that file to be executed inside), and hides
+ * a user namespace that criu could not restore. As criu's plugin it tells our
+ * side when all tasks are rebuilt and none runs yet, and waits for the answer.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/apps/preload/protocol.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+static bool hide_userns, no_firewall;
+static int hook = -1;
+
+/* Every descriptor in a list such as "7:8:9" is a namespace to join. */
+static void join_namespaces(const char *list)
+{
+	while (list && *list) {
+		char *end;
+		long fd = strtol(list, &end, 10);
+
+		if (end == list || setns(fd, 0)) {
+			dprintf(STDERR_FILENO, "nvwa: cannot join a namespace: %s\n",
+				strerror(errno));
+			_exit(CRIU_PRELOAD_FAILED);
+		}
+		close(fd);
+		list = *end ? end + 1 : end;
+	}
+}
+
+static __attribute__((constructor)) void preload_init(void)
+{
+	const char *fd = getenv(CRIU_ENV_HOOK);
+
+	hide_userns = getenv(CRIU_ENV_HIDE_USERNS);
+	no_firewall = getenv(CRIU_ENV_NO_FIREWALL);
+	if (fd)
+		hook = atoi(fd);
+	join_namespaces(getenv(CRIU_ENV_NAMESPACES));
+
+	/* Nothing of this is for the commands that criu runs. */
+	unsetenv("LD_PRELOAD");
+	unsetenv(CRIU_ENV_NAMESPACES);
+	unsetenv(CRIU_ENV_HIDE_USERNS);
+	unsetenv(CRIU_ENV_NO_FIREWALL);
+	unsetenv(CRIU_ENV_HOOK);
+}
+
+/*
+ * criu tells namespaces apart by the inode numbers of /proc/PID/ns. Showing
+ * it our own for every task's user namespace hides that there is another one.
+ */
+EXPORT int fstatat(int dirfd, const char *path, struct stat *st, int flags)
+{
+	if (hide_userns && !strcmp(path, "ns/user")) {
+		dirfd = AT_FDCWD;
+		path = "/proc/self/ns/user";
+	}
+
+	return syscall(SYS_newfstatat, dirfd, path, st, flags);
+}
+
+EXPORT int fstatat64(int dirfd, const char *path, struct stat64 *st, int flags)
+{
+	return fstatat(dirfd, path, (struct stat *)st, flags);
+}
+
+/*
+ * Of libnftables. CRIU 3.17 cannot be told to leave the firewall alone, and
+ * the table that it makes would outlive a rollback.
+ */
+EXPORT int nft_run_cmd_from_buffer(void *nft, const char *buf)
+{
+	static int (*next)(void *nft, const char *buf);
+
+	if (no_firewall)
+		return 0;
+	if (!next)
+		*(void **)&next = dlsym(RTLD_NEXT, "nft_run_cmd_from_buffer");
+	return next ? next(nft, buf) : -1;
+}
+
+/*
+ * criu's plugin interface (criu/include/criu-plugin.h of CRIU, version 0.2.0):
+ * a descriptor of this shape under this name. Ten hooks is what CRIU 3.17 has,
+ * newer versions accept fewer than they know.
+ */
+#define HOOK_RESUME_DEVICES_LATE	9
+#define HOOK_MAX			10
+#define PLUGIN_VERSION			((0 << 16) + (2 << 8) + 0)
+
+struct plugin {
+	const char *name;
+	int (*init)(int stage);
+	void (*exit)(int stage, int ret);
+	unsigned int version;
+	unsigned int max_hooks;
+	void *hooks[HOOK_MAX];
+};
+
+static int plugin_init(int stage)
+{
+	(void)stage;
+	return 0;
+}
+
+static void plugin_exit(int stage, int ret)
+{
+	(void)stage;
+	(void)ret;
+}
+
+/*
+ * Called for every rebuilt process, all of them being still in their tracing
+ * stop. criu would go on whatever we return, so a refusal means death here.
+ */
+static int resume_late(int pid)
+{
+	struct criu_hook_message m = { .pid = pid };
+	ssize_t n;
+
+	if (hook < 0)
+		return 0;
+	do {
+		n = send(hook, &m, sizeof(m), MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n == sizeof(m)) {
+		do {
+			n = recv(hook, &m, sizeof(m), 0);
+		} while (n < 0 && errno == EINTR);
+	}
+	if (n != sizeof(m) || m.result) {
+		kill(pid, SIGKILL);
+		return -1;
+	}
+
+	return 0;
+}
+
+EXPORT struct plugin CR_PLUGIN_DESC = {
+	.name = "nvwa",
+	.init = plugin_init,
+	.exit = plugin_exit,
+	.version = PLUGIN_VERSION,
+	.max_hooks = HOOK_MAX,
+	.hooks[HOOK_RESUME_DEVICES_LATE] = resume_late,
+};

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* TCP sockets of an app: CRIU's dump leaves them in repair mode. */
+#include "lib/apps/sockets.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/apps/files.h"
+#include "lib/base/cleanup.h"
+
+/* include/uapi/linux/tcp.h: leave repair mode, and send a window probe */
+#define REPAIR_OFF	0
+
+int pidfd_take(pid_t pid, int fd)
+{
+	_cleanup_close_ int pidfd = syscall(SYS_pidfd_open, pid, 0);
+	int taken;
+
+	if (pidfd < 0)
+		return -errno;
+	taken = syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+
+	return taken < 0 ? -errno : taken;
+}
+
+static int get_option(int fd, int level, int option, int *value)
+{
+	socklen_t len = sizeof(*value);
+
+	return getsockopt(fd, level, option, value, &len) ? -errno : 0;
+}
+
+/* A TCP socket, as one of ours; -ENOENT if it is something else. */
+static int take_tcp(const struct open_file *f)
+{
+	_cleanup_close_ int fd = -1;
+	int type, protocol;
+
+	if (!S_ISSOCK(f->st.st_mode))
+		return -ENOENT;
+	fd = pidfd_take(f->pid, f->fd);
+	if (fd < 0)
+		return fd;
+	if (get_option(fd, SOL_SOCKET, SO_TYPE, &type) < 0 || type != SOCK_STREAM ||
+	    get_option(fd, SOL_SOCKET, SO_PROTOCOL, &protocol) < 0 || protocol != IPPROTO_TCP)
+		return -ENOENT;
+
+	return steal_fd(fd);
+}
+
+static int note_socket(void *ctx, const struct open_file *f)
+{
+	_cleanup_close_ int fd = take_tcp(f);
+	struct app *app = ctx;
+	struct app_socket *s;
+	int reuse;
+
+	if (fd == -ENOENT || fd == -EBADF || fd == -ESRCH)
+		return 0;
+	if (fd < 0)
+		return fd;
+	if (get_option(fd, SOL_SOCKET, SO_REUSEADDR, &reuse) < 0)
+		return 0;
+
+	s = realloc(app->sockets, (app->nr_sockets + 1) * sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	app->sockets = s;
+	s += app->nr_sockets++;
+	s->pid = f->pid;
+	s->fd = f->fd;
+	s->reuse = reuse;
+
+	return 0;
+}
+
+int sockets_note(struct app *app)
+{
+	free(app->sockets);
+	app->sockets = NULL;
+	app->nr_sockets = 0;
+
+	return open_files_scan(app->pids, app->nr_pids, note_socket, app);
+}
+
+static int resume_socket(void *ctx, const struct open_file *f)
+{
+	_cleanup_close_ int fd = take_tcp(f);
+	const struct app *app = ctx;
+	int repair, off = REPAIR_OFF;
+
+	if (fd < 0 || get_option(fd, IPPROTO_TCP, TCP_REPAIR, &repair) < 0 || !repair)
+		return 0;
+	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &off, sizeof(off)))
+		return -errno;
+	/* Leaving repair mode has cleared it. */
+	for (size_t i = 0; i < app->nr_sockets; i++) {
+		const struct app_socket *s = &app->sockets[i];
+
+		if (s->pid == f->pid && s->fd == f->fd)
+			setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &s->reuse, sizeof(s->reuse));
+	}
+
+	return 0;
+}
+
+int sockets_resume(const struct app *app)
+{
+	return open_files_scan(app->pids, app->nr_pids, resume_socket, (void *)app);
+}

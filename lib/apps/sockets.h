@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* TCP sockets of an app: CRIU's dump leaves them in repair mode. */
+#ifndef NVWA_APPS_SOCKETS_H
+#define NVWA_APPS_SOCKETS_H
+
+#include "lib/apps/app.h"
+
+/* The descriptor fd of another process as one of ours, or a negative errno. */
+int pidfd_take(pid_t pid, int fd);
+
+/* Before the dump: note in app->sockets what the dump changes. */
+int sockets_note(struct app *app);
+
+/* Let the TCP sockets of an app that was dumped work again. */
+int sockets_resume(const struct app *app);
+
+#endif
