@@ -27,10 +27,24 @@
 #define LINK_DEADLINE_MS	20000
 #define AUTO_ONLINE		"/sys/devices/system/memory/auto_online_blocks"
 
+/* The files of /tmp, where it is a tmpfs and so came up empty. */
+static void restore_tmp(void)
+{
+	char *const argv[] = { "tar", "-C", "/tmp", "-xpf", NVWA_STATE_DIR "/" CARRY_TMP,
+			       "--numeric-owner", "--xattrs", "--skip-old-files", NULL };
+	_cleanup_free_ char *output = NULL;
+
+	if (access(NVWA_STATE_DIR "/" CARRY_TMP, F_OK) == 0 && command_run(argv, &output) != 0)
+		complain("not all files of /tmp could be put back: %.*s",
+			 (int)strcspn(output ?: "", "\n"), output ?: "");
+}
+
+/* What every carried program needs before it is restored. */
 static int resume_net(void)
 {
 	struct error err = { 0 };
 
+	restore_tmp();
 	if (net_lock(&err) < 0)
 		complain("%s", err.text);
 	memset(&err, 0, sizeof(err));
