@@ -1,0 +1,158 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Everything that nvwa refuses: the documented exit code, the reason in words,
+# and nothing touched: the same programs run and a connection is answered all
+# the while. Then a dump by CRIU that fails half way, which must be undone;
+# and last, as proof that nothing stayed behind, an update that works.
+
+# shellcheck disable=SC2016 # the guest's shell expands
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+make -s -C "$tests_dir/workloads" || give_up "the workloads compile"
+target=$(lab_kernel trixie 7)
+guest_up --suite trixie --kernel 6.12 --memory 1536 --cpus 2
+"$top/lab/push" "$top/build/tests/workloads/uring" /usr/local/bin/
+redis_start
+redis_fill 16
+restore_config redis-server
+running=$(guest_release)
+boot=$(guest_boot_id)
+redis_note
+
+yaml=/etc/nvwa/nvwa-restore.yaml
+image=/boot/vmlinuz-$target
+module=/lib/modules/$target/updates/nvwa.ko
+
+# What must be the same after a refusal.
+state() {
+	guest 'cat /proc/sys/kernel/random/boot_id; systemctl show -P MainPID redis-server
+		systemctl show -P NRestarts redis-server
+		cat /sys/fs/cgroup/system.slice/redis-server.service/cgroup.freeze
+		cat /sys/kernel/kexec_loaded; ps -o stat= -p "$(pgrep -o -x redis-server)" | cut -c1
+		systemctl list-units --type=service --state=running --no-legend --plain | cut -d" " -f1
+		nft list tables; ls /run/nvwa 2>/dev/null; nvwa status | sed -n "s/^module *//p"'
+}
+
+# untouched TEXT
+untouched() {
+	ok "$1: the client is still answered" client_advances incr
+	is "$1: nothing was touched" "$(state)" "$state_before"
+}
+
+# refused TEXT CODE REGEX PREPARE CMD UNDO: the command, run in the guest, ends
+# with the code, and a line of it matches the regular expression.
+refused() {
+	local text=$1 code=$2 regex=$3 output status
+	[ -z "$4" ] || guest "$4" >/dev/null || fail "$text: it can be staged"
+	output=$(guest "$5" 2>&1)
+	status=$?
+	is "$text: exit code $code" "$status" "$code" || diag "$output"
+	like "$text: says why" "$output" "$regex"
+	[ -z "$6" ] || guest "$6" >/dev/null || fail "$text: it can be undone"
+	untouched "$text"
+}
+
+ok "without any of that, the check finds nothing" guest "nvwa check $target"
+state_before=$(state)
+ok "a dry run changes nothing" guest "nvwa update --dry-run $target"
+untouched "a dry run"
+
+refused "unknown release" 8 "9.9.9-none.*not installed" "" "nvwa update 9.9.9-none" ""
+refused "same release" 9 "${running//+/\\+}.*--force" "" "nvwa update $running" ""
+refused "no module for the target" 10 "nvwa.ko" \
+	"mv $module /root/; depmod $target" "nvwa update $target" \
+	"mv /root/nvwa.ko $module; depmod $target"
+refused "no module for the running kernel" 10 "nvwa" \
+	"rmmod nvwa; mv ${module/$target/$running} /root/; depmod" "nvwa update $target" \
+	"mv /root/nvwa.ko ${module/$target/$running}; depmod; modprobe nvwa"
+refused "no CRIU" 11 "[Cc][Rr][Ii][Uu].*(not|install)" \
+	"mv /usr/sbin/criu /root/criu" "nvwa update $target" "mv /root/criu /usr/sbin/criu"
+refused "CRIU too old" 11 "3\.15" \
+	"mv /usr/sbin/criu /root/criu
+	printf '#!/bin/sh\necho Version: 3.15\n' >/usr/sbin/criu; chmod 755 /usr/sbin/criu" \
+	"nvwa update $target" "mv /root/criu /usr/sbin/criu"
+refused "not root" 7 "root" "" "setpriv --reuid=65534 --clear-groups nvwa update $target" ""
+
+# malformed TEXT LINE REGEX CONTENT
+malformed() {
+	refused "config: $1" 5 "$yaml:$2: .*$3" \
+		"cp $yaml /root/; printf '$4' >$yaml" "nvwa update $target" "mv /root/nvwa-restore.yaml $yaml"
+}
+malformed "an unknown key" 2 "expected one of the keys" 'pids:\nservice:\n- redis-server\n'
+malformed "no list" 1 "expected a list of services" 'services: redis-server\n'
+malformed "no YAML" 2 "expected YAML" 'services:\n\t- redis-server\n'
+malformed "no PID" 3 "expected a PID" 'services:\npids:\n- one\n'
+malformed "PID 1" 2 "expected a PID" 'pids:\n- 1\n'
+malformed "no such switch" 2 "expected true or false" 'services:\nrestore_net: perhaps\n'
+malformed "no name" 2 "expected the name of a service" 'services:\n- "a b"\n'
+malformed "twice" 3 "second time" 'services:\n- redis-server\n- redis-server.service\n'
+refused "config: missing" 5 "$yaml" "mv $yaml /root/" "nvwa update $target" \
+	"mv /root/nvwa-restore.yaml $yaml"
+
+# with_config TEXT CODE REGEX LINES...
+with_config() {
+	refused "$1" "$2" "$3" "cp $yaml /root/; printf '$4' >$yaml" "nvwa update $target" \
+		"mv /root/nvwa-restore.yaml $yaml"
+}
+with_config "no such service" 13 "nonesuch" 'services:\n- redis-server\n- nonesuch\n'
+with_config "a service that does not run" 13 "nginx" 'services:\n- redis-server\n- nginx\n'
+with_config "no such PID" 13 "4194303" 'services:\n- redis-server\npids:\n- 4194303\n'
+
+# held NAME CMD: a program of that name in the background; its PID.
+held() {
+	guest "systemd-run -q --unit=held-$1 --collect $2 &&
+		systemctl show -P MainPID held-$1"
+}
+uring=$(held uring uring)
+device=$(held device "bash -c 'exec 7</dev/hwrng; exec sleep infinity'")
+wait_until 20 guest "readlink /proc/$device/fd/7" || fail "a program holds a device"
+wait_until 20 guest "ls -l /proc/$uring/fd | grep io_uring" || fail "a program holds an io_uring"
+state_before=$(state)
+with_config "an io_uring" 14 "$uring.*descriptor 3.*io_uring" "pids:\n- $uring\n"
+with_config "a device" 14 "$device.*descriptor 7.*/dev/hwrng" "pids:\n- $device\n"
+guest systemctl stop held-uring held-device
+state_before=$(state)
+
+refused "too little memory" 15 "1[0-9]{3} MiB" \
+	"echo 'scratch_mb: 3000' >/etc/nvwa/nvwa-server.yaml.new
+	cp /etc/nvwa/nvwa-server.yaml /root/ 2>/dev/null
+	mv /etc/nvwa/nvwa-server.yaml.new /etc/nvwa/nvwa-server.yaml" \
+	"nvwa update $target" \
+	"rm /etc/nvwa/nvwa-server.yaml; [ ! -e /root/nvwa-server.yaml ] ||
+		mv /root/nvwa-server.yaml /etc/nvwa/"
+refused "another update in progress" 6 "another update" \
+	"systemd-run -q --unit=held-lock --collect flock /run/nvwa.lock sleep infinity
+	until ! flock -n /run/nvwa.lock true; do sleep 0.1; done" \
+	"nvwa update $target" "systemctl stop held-lock"
+refused "the image is no kernel" 16 "vmlinuz-${target//+/\\+}" \
+	"mv $image /root/image; head -c 5000000 /dev/urandom >$image" \
+	"nvwa update $target" "mv /root/image $image"
+refused "the image is truncated" 16 "truncated|cut|short|ends" \
+	"mv $image /root/image; head -c 5000000 /root/image >$image" \
+	"nvwa update $target" "mv /root/image $image"
+refused "a broken image, empty" 16 "vmlinuz-${target//+/\\+}" \
+	"mv $image /root/image; : >$image" "nvwa update $target" "mv /root/image $image"
+refused "a wrong option" 2 "nvwa" "" "nvwa update --nonsense" ""
+refused "too many words" 2 "one release" "" "nvwa update a b" ""
+
+# CRIU itself fails, half way through its dump: no file may grow beyond a page,
+# and it lives to complain.
+refused "a dump that fails half way" 4 "Error \(criu/" \
+	"mv /usr/sbin/criu /root/criu
+	printf '#!/bin/bash\ncase \" \$* \" in *\" dump \"*) trap \"\" XFSZ; ulimit -f 4 ;; esac
+exec /root/criu \"\$@\"\n' >/usr/sbin/criu; chmod 755 /usr/sbin/criu" \
+	"nvwa update $target" "mv /root/criu /usr/sbin/criu"
+is "the kernel is still the old one" "$(guest_boot_id)" "$boot"
+
+update_to "$target"
+redis_same
+state_before=
+# A kernel that locks itself down may not be replaced. This cannot be undone.
+output=$(guest "echo integrity >/sys/kernel/security/lockdown; nvwa update $running" 2>&1)
+status=$?
+is "lockdown: exit code 12" "$status" 12
+like "lockdown: says why" "$output" "lockdown"
+is "lockdown: redis answers" "$(redis ping)" PONG
+no_splats
+done_testing
