@@ -29,7 +29,7 @@ PKG_LIBS	= $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PKGS)))$(PKG_LIBS)
 
 # _GNU_SOURCE is empty so that a file may define it as well.
 NVWA_CFLAGS	= -std=gnu11 -Wall -Wextra -Werror -I. -I$(B)/gen -D_GNU_SOURCE= \
-		  -DNVWA_VERSION='"$(VERSION)"' -DNVWA_LIBDIR='"$(LIBDIR)"' $(PKG_CFLAGS)
+		  -DNVWA_VERSION='"$(VERSION)"' -DNVWA_LIBEXECDIR='"$(LIBDIR)"' $(PKG_CFLAGS)
 NVWA_LDFLAGS	= -Wl,--as-needed
 
 # One line a file, or the commands themselves with V=1.
@@ -179,22 +179,24 @@ demo: setup
 	tests/demo
 
 PROVE		= prove --exec '' --timer
-SMOKE		?= tests/cases/smoke.t
+# cmocka reports in TAP.
+UNIT_PROVE	= CMOCKA_MESSAGE_OUTPUT=TAP $(PROVE)
 
 test: setup
 	$(MAKE) deb modules tests-build
-	CMOCKA_MESSAGE_OUTPUT=TAP $(PROVE) $(UNIT) lint/run $(sort $(wildcard tests/cases/*.t))
+	$(UNIT_PROVE) $(UNIT) lint/run
+	tests/run all
 
 smoke: setup
 	$(MAKE) deb modules
-	$(PROVE) $(SMOKE)
+	tests/run smoke
 
 tests-build: $(UNIT)
 
 unit: $(UNIT)
-	CMOCKA_MESSAGE_OUTPUT=TAP $(PROVE) $^
+	$(UNIT_PROVE) $^
 
-lint:
+lint: $(B)/nvwa
 	$(PROVE) lint/run
 
 bench: setup
@@ -217,9 +219,12 @@ INSTALL		?= install
 install: all
 	$(INSTALL) -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(SYSCONFDIR)/nvwa
 	$(INSTALL) -m 755 $(B)/nvwa $(DESTDIR)$(PREFIX)/sbin/nvwa
-	for f in nvwa-init nvwa-placeholder libnvwa-criu.so; do \
+	for f in nvwa-init nvwa-placeholder; do \
 		[ ! -f $(B)/$$f ] || $(INSTALL) -m 755 $(B)/$$f $(DESTDIR)$(LIBDIR)/$$f || exit 1; \
 	done
+	if [ -f $(B)/libnvwa-criu.so ]; then \
+		$(INSTALL) -D -m 644 $(B)/libnvwa-criu.so $(DESTDIR)$(LIBDIR)/criu/libnvwa-criu.so; \
+	fi
 	if [ -f $(B)/nvwa-generator ]; then \
 		$(INSTALL) -D -m 755 $(B)/nvwa-generator \
 			$(DESTDIR)$(UNITDIR)/system-generators/nvwa-generator; \
