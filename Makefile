@@ -66,6 +66,7 @@ ASAN		:= $(B)/asan
 ASAN_LIB_OBJ	:= $(LIB_OBJ:$(B)/obj/%=$(ASAN)/obj/%)
 ASAN_PROG_SRC	:= $(filter-out %/main.c,$(TOOL_SRC) $(INIT_SRC))
 ASAN_PROG_OBJ	:= $(ASAN_PROG_SRC:%.c=$(ASAN)/obj/%.o)
+UNIT_T		:= $(wildcard tests/unit/*.t)
 UNIT		:= $(UNIT_SRC:tests/unit/%.c=$(ASAN)/%)
 
 PROGRAMS	:= $(B)/nvwa
@@ -126,6 +127,11 @@ $(UNIT): $(ASAN)/%: $(ASAN)/obj/tests/unit/%.o $(ASAN)/libprograms.a $(ASAN)/lib
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS) $(SANITIZE) $(NVWA_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
 
+# The command itself under the sanitizers, for tests/unit/*.t.
+$(ASAN)/nvwa: $(ASAN)/obj/tool/main.o $(ASAN)/libprograms.a $(ASAN)/libnvwa.a
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS) $(SANITIZE) $(NVWA_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
 $(B)/obj/%.o: %.c Makefile | $(PROTO_H)
 	@mkdir -p $(@D)
 	$(say) CC $@
@@ -184,17 +190,17 @@ UNIT_PROVE	= CMOCKA_MESSAGE_OUTPUT=TAP $(PROVE)
 
 test: setup
 	$(MAKE) deb modules tests-build
-	$(UNIT_PROVE) $(UNIT) lint/run
+	$(UNIT_PROVE) $(UNIT) $(UNIT_T) lint/run
 	tests/run all
 
 smoke: setup
 	$(MAKE) deb modules
 	tests/run smoke
 
-tests-build: $(UNIT)
+tests-build: $(UNIT) $(ASAN)/nvwa
 
-unit: $(UNIT)
-	$(UNIT_PROVE) $^
+unit: tests-build
+	$(UNIT_PROVE) $(UNIT) $(UNIT_T)
 
 lint: $(B)/nvwa
 	$(PROVE) lint/run

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What forbids an update, told from the files of a machine that is not this one. */
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "lib/base/file.h"
+#include "tool/machine.h"
+
+#define LOCKDOWN	"/sys/kernel/security/lockdown"
+#define SECURE_BOOT	"/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+#define KEXEC_DISABLED	"/proc/sys/kernel/kexec_load_disabled"
+
+static char root[] = "/tmp/nvwa-test-XXXXXX";
+
+static int make_root(void **state)
+{
+	(void)state;
+	return mkdtemp(root) ? 0 : -1;
+}
+
+static int remove_root(void **state)
+{
+	(void)state;
+	return tree_remove(root);
+}
+
+static void put(const char *path, const char *data, size_t len)
+{
+	char full[PATH_MAX];
+
+	assert_int_equal(path_format(full, sizeof(full), "%s%s", root, path), 0);
+	assert_int_equal(file_write(full, data, len, 0644), 0);
+}
+
+/* What all checks together say: "" if nothing stands against an update. */
+static const char *said(void)
+{
+	static struct error err;
+
+	memset(&err, 0, sizeof(err));
+	for (size_t i = 0; i < machine_nr_locks; i++) {
+		int r = machine_locks[i](root, &err);
+
+		assert_int_equal(r, err.text[0] ? -EPERM : 0);
+		if (r < 0)
+			break;
+	}
+	return err.text;
+}
+
+static void test_bare(void **state)
+{
+	(void)state;
+	assert_string_equal(said(), "");
+}
+
+static void test_lockdown(void **state)
+{
+	(void)state;
+	put(LOCKDOWN, "[none] integrity confidentiality\n", 33);
+	assert_string_equal(said(), "");
+	put(LOCKDOWN, "none [integrity] confidentiality\n", 33);
+	assert_non_null(strstr(said(), "locked down"));
+	assert_non_null(strstr(said(), "none [integrity] confidentiality)"));
+	put(LOCKDOWN, "none integrity [confidentiality]\n", 33);
+	assert_non_null(strstr(said(), "locked down"));
+	put(LOCKDOWN, "[none] integrity confidentiality\n", 33);
+}
+
+static void test_secure_boot(void **state)
+{
+	(void)state;
+	put(SECURE_BOOT, "\6\0\0\0\0", 5);
+	assert_string_equal(said(), "");
+	put(SECURE_BOOT, "\6\0\0\0\1", 5);
+	assert_non_null(strstr(said(), "Secure Boot is on"));
+	/* Shorter than such a variable can be: not a word about Secure Boot. */
+	put(SECURE_BOOT, "\6\0", 2);
+	assert_string_equal(said(), "");
+}
+
+static void test_kexec_disabled(void **state)
+{
+	(void)state;
+	put(KEXEC_DISABLED, "0\n", 2);
+	assert_string_equal(said(), "");
+	put(KEXEC_DISABLED, "1\n", 2);
+	assert_non_null(strstr(said(), "kexec_load_disabled=1"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bare),
+		cmocka_unit_test(test_lockdown),
+		cmocka_unit_test(test_secure_boot),
+		cmocka_unit_test(test_kexec_disabled),
+	};
+
+	return cmocka_run_group_tests_name("machine", tests, make_root, remove_root);
+}
