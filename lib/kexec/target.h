@@ -33,7 +33,11 @@ struct target_load {
 	const struct scratch_plan *plan;
 	uint64_t header_phys;			/* where the record's header is */
 	uint8_t nonce[NVWA_NONCE_LEN];
+	uint32_t tsc_khz;			/* NVWA_IOC_INFO's, or 0 if not known */
 };
+
+/* The static program that becomes /init of the hop initramfs; tests set another. */
+extern const char *target_init_path;
 
 /* Build the hop initramfs, boot parameters and segments, and kexec_load() them. */
 int target_load(struct target *t, const struct target_load *how, struct error *err);

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Unpacking what kernel packages compress: the kernel's payload and modules. */
+#ifndef NVWA_KEXEC_DECOMPRESS_H
+#define NVWA_KEXEC_DECOMPRESS_H
+
+#include <stddef.h>
+#include "lib/base/error.h"
+
+/*
+ * Unpack data by its magic (gzip, xz, zstd, lz4); what has none of the known
+ * magics is copied. Bytes after the end of the packed stream are ignored.
+ * *out is malloc()ed. Errors: -EOPNOTSUPP, packed in a way that is not
+ * supported (named in err); -EBADMSG, damaged or truncated; -EFBIG, larger
+ * than limit.
+ */
+int decompress(const void *data, size_t len, size_t limit, char **out, size_t *out_len,
+	       struct error *err);
+
+#endif

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The target, from its files to the jump. */
+#include "lib/kexec/target.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/reboot.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <unistd.h>
+
+#include "lib/base/cleanup.h"
+#include "lib/base/file.h"
+#include "lib/kexec/cmdline.h"
+#include "lib/kexec/hop.h"
+#include "lib/kexec/image.h"
+#include "lib/kexec/load.h"
+#include "lib/kexec/modules.h"
+#include "lib/kexec/root.h"
+
+#define MODULES_DIR	"/lib/modules"
+
+const char *target_init_path = "/usr/lib/nvwa/nvwa-init";
+
+struct target {
+	char *release;
+	struct image image;
+	struct root root;
+	struct modules modules;
+	struct nvwa_range segments[LOAD_SEGMENTS];
+	bool loaded;
+};
+
+/*
+ * Newer packages hold the image in the modules' directory and copy it to /boot
+ * on installation. Both places are asked, /boot first, as a boot loader would.
+ */
+static int image_path(const char *release, char *path, size_t size)
+{
+	int r = path_format(path, size, "/boot/vmlinuz-%s", release);
+
+	if (!r && access(path, F_OK))
+		r = path_format(path, size, MODULES_DIR "/%s/vmlinuz", release);
+	if (!r && access(path, F_OK))
+		r = -ENOENT;
+	return r;
+}
+
+static bool is_installed(const char *release)
+{
+	char path[PATH_MAX];
+
+	/* modules.dep: removed packages leave directories behind. */
+	return release[0] && release[0] != '.' && !strchr(release, '/') &&
+	       !image_path(release, path, sizeof(path)) &&
+	       !path_format(path, sizeof(path), MODULES_DIR "/%s/modules.dep", release) &&
+	       !access(path, F_OK);
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	return strverscmp(*(char *const *)b, *(char *const *)a);
+}
+
+int target_installed(char ***releases)
+{
+	_cleanup_closedir_ DIR *dir = opendir(MODULES_DIR);
+	char **list = calloc(1, sizeof(*list)), **more;
+	struct dirent *d;
+	size_t nr = 0;
+
+	if (!list)
+		return -ENOMEM;
+	while (dir && (d = readdir(dir))) {
+		if (!is_installed(d->d_name))
+			continue;
+		more = realloc(list, (nr + 2) * sizeof(*list));
+		if (!more)
+			break;
+		list = more;
+		list[nr] = strdup(d->d_name);
+		if (!list[nr])
+			break;
+		list[++nr] = NULL;
+	}
+	if (dir && d) {
+		target_list_free(list);
+		return -ENOMEM;
+	}
+
+	qsort(list, nr, sizeof(*list), newest_first);
+	*releases = list;
+	return 0;
+}
+
+void target_list_free(char **releases)
+{
+	for (size_t i = 0; releases && releases[i]; i++)
+		free(releases[i]);
+	free(releases);
+}
+
+static int check_installed(const char *release, struct error *err)
+{
+	_cleanup_free_ char *known = NULL;
+	size_t len;
+	FILE *out;
+	char **list;
+
+	if (is_installed(release))
+		return 0;
+	if (target_installed(&list))
+		return -ENOMEM;
+	out = open_memstream(&known, &len);
+	for (size_t i = 0; out && list[i]; i++)
+		fprintf(out, "%s%s", i ? ", " : "", list[i]);
+	target_list_free(list);
+	if (!out || fclose(out))
+		return -ENOMEM;
+	return error_set(err, ENOENT, "Linux %s is not installed: there is no kernel image or no modules "
+			 "for it. Installed are: %s.", release, known);
+}
+
+/* What this machine is, whatever the release. */
+static int check_machine(struct error *err)
+{
+	_cleanup_free_ char *disabled = NULL;
+
+	if (!access("/sys/firmware/efi", F_OK))
+		return error_set(err, EOPNOTSUPP, "This machine was booted by UEFI, which is not supported "
+				 "yet. Machines that were booted by a BIOS are.");
+	if (!file_read("/proc/sys/kernel/kexec_load_disabled", &disabled, NULL) &&
+	    disabled[0] != '0')
+		return error_set(err, EPERM, "kernel.kexec_load_disabled is set, so that no kernel can be "
+				 "loaded until the next boot. Take it out of sysctl.conf and reboot.");
+	if (access("/proc/sys/kernel/kexec_load_disabled", F_OK))
+		return error_set(err, ENOSYS, "The running kernel is built without CONFIG_KEXEC.");
+	return 0;
+}
+
+static int check_cmdline(const struct image *image, struct error *err)
+{
+	_cleanup_free_ char *cmdline = NULL;
+	/* With a frequency of as many digits as there can be. */
+	int r = cmdline_next("", UINT32_MAX, &cmdline, err);
+
+	if (r < 0)
+		return r;
+	if (strlen(cmdline) > image->header.cmdline_size)
+		return error_set(err, E2BIG, "The next kernel's command line would have %zu bytes, and it "
+				 "takes %u. Shorten that of the running kernel in the boot loader's "
+				 "configuration.", strlen(cmdline), image->header.cmdline_size);
+	return 0;
+}
+
+int target_open(const char *release, struct target **target, struct error *err)
+{
+	struct target *t;
+	char path[PATH_MAX];
+	int r;
+
+	*target = NULL;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->release = strdup(release);
+	r = t->release ? 0 : -ENOMEM;
+
+	if (!r)
+		r = check_machine(err);
+	if (!r)
+		r = check_installed(release, err);
+	if (!r)
+		r = image_path(release, path, sizeof(path));
+	if (!r)
+		r = image_read(path, release, &t->image, err);
+	if (!r)
+		r = check_cmdline(&t->image, err);
+	if (!r)
+		r = root_find(&t->root, err);
+	if (!r)
+		r = modules_find(release, &t->root, &t->modules, err);
+	if (!r && access(target_init_path, R_OK))
+		r = error_set(err, errno, "%s is missing (%s). Install the package nvwa again.",
+			      target_init_path, strerror(errno));
+	if (r < 0) {
+		target_free(t);
+		return error_set(err, -r, "Linux %s cannot be made ready (%s).", release, strerror(-r));
+	}
+
+	*target = t;
+	return 0;
+}
+
+void target_free(struct target *t)
+{
+	if (!t)
+		return;
+	image_free(&t->image);
+	modules_free(&t->modules);
+	free(t->release);
+	free(t);
+}
+
+int target_load(struct target *t, const struct target_load *how, struct error *err)
+{
+	_cleanup_free_ char *cmdline = NULL, *initramfs = NULL;
+	struct load l = { .sysroot = "", .image = &t->image, .plan = how->plan };
+	int r;
+
+	r = cmdline_next("", how->tsc_khz, &cmdline, err);
+	if (!r)
+		r = hop_build(&t->root, &t->modules, how, &initramfs, &l.initramfs_len, err);
+	if (r < 0)
+		return r;
+
+	l.cmdline = cmdline;
+	l.initramfs = initramfs;
+	r = load(&l, t->segments, err);
+	t->loaded = !r;
+	return r;
+}
+
+const struct nvwa_range *target_segments(const struct target *t, size_t *nr)
+{
+	*nr = t->loaded ? LOAD_SEGMENTS : 0;
+	return t->segments;
+}
+
+int target_unload(void)
+{
+	return load_nothing();
+}
+
+int target_jump(void)
+{
+	reboot(LINUX_REBOOT_CMD_KEXEC);
+	return -errno;
+}
