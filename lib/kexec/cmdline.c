@@ -14,6 +14,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/base/param.h"
 
 #define MARKER	"nvwa=1"
 
@@ -67,56 +68,13 @@ static const struct {
 	  "a hibernation image on disk is older than this machine's memory" },
 };
 
-/* Length of the parameter at text, blanks inside double quotes included. */
-static size_t token_len(const char *text)
-{
-	bool quoted = false;
-	size_t i;
-
-	for (i = 0; text[i] && (quoted || !strchr(" \t\n", text[i])); i++) {
-		if (text[i] == '"')
-			quoted = !quoted;
-	}
-
-	return i;
-}
-
-/* The next parameter from *pos on, or NULL. */
-static const char *next_token(const char **pos, size_t *len)
-{
-	const char *token = *pos + strspn(*pos, " \t\n");
-
-	*len = token_len(token);
-	*pos = token + *len;
-	return *len ? token : NULL;
-}
-
-static bool token_is(const char *token, size_t len, const char *text)
-{
-	return len == strlen(text) && !strncmp(token, text, len);
-}
-
-/* Is it "name" or "name=..."? The kernel takes - and _ in names as the same. */
-static bool token_has_name(const char *token, size_t len, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < len && token[i] != '=' && name[i] && name[i] != '='; i++) {
-		if (token[i] != name[i] && !(token[i] == '-' && name[i] == '_') &&
-		    !(token[i] == '_' && name[i] == '-'))
-			return false;
-	}
-
-	return (i == len || token[i] == '=') && (!name[i] || name[i] == '=');
-}
-
 static bool has_param(const char *cmdline, const char *name)
 {
 	const char *token;
 	size_t len;
 
-	while ((token = next_token(&cmdline, &len)) && !token_is(token, len, "--")) {
-		if (token_has_name(token, len, name))
+	while ((token = param_next(&cmdline, &len)) && !param_is(token, len, "--")) {
+		if (param_has_name(token, len, name))
 			return true;
 	}
 
@@ -128,31 +86,12 @@ bool cmdline_is_ours(const char *cmdline)
 	const char *token;
 	size_t len;
 
-	while ((token = next_token(&cmdline, &len)) && !token_is(token, len, "--")) {
-		if (token_is(token, len, MARKER))
+	while ((token = param_next(&cmdline, &len)) && !param_is(token, len, "--")) {
+		if (param_is(token, len, MARKER))
 			return true;
 	}
 
 	return false;
-}
-
-int cmdline_value(const char *cmdline, const char *name, char **value)
-{
-	const char *token, *found = NULL;
-	size_t len, found_len = 0;
-
-	while ((token = next_token(&cmdline, &len)) && !token_is(token, len, "--")) {
-		if (token_has_name(token, len, name) && memchr(token, '=', len)) {
-			found = (const char *)memchr(token, '=', len) + 1;
-			found_len = token + len - found;
-		}
-	}
-
-	*value = NULL;
-	if (!found)
-		return 0;
-	*value = strndup(found, found_len);
-	return *value ? 0 : -ENOMEM;
 }
 
 static bool file_has(const char *sysroot, const char *path, const char *a, const char *b)
@@ -195,7 +134,7 @@ static bool is_not_rt(const char *sysroot)
 static bool is_stripped(const char *token, size_t len)
 {
 	for (size_t i = 0; i < sizeof(stripped) / sizeof(stripped[0]); i++) {
-		if (token_has_name(token, len, stripped[i].name))
+		if (param_has_name(token, len, stripped[i].name))
 			return true;
 	}
 
@@ -223,8 +162,8 @@ int cmdline_next(const char *sysroot, unsigned int tsc_khz, char **next, struct 
 		return -errno;
 
 	pos = old;
-	while ((token = next_token(&pos, &len)) && !token_is(token, len, "--")) {
-		ours = ours || token_is(token, len, MARKER);
+	while ((token = param_next(&pos, &len)) && !param_is(token, len, "--")) {
+		ours = ours || param_is(token, len, MARKER);
 		if (!ours && !is_stripped(token, len))
 			fprintf(out, "%.*s ", (int)len, token);
 	}

@@ -16,7 +16,4 @@ bool cmdline_is_ours(const char *cmdline);
  */
 int cmdline_next(const char *sysroot, unsigned int tsc_khz, char **next, struct error *err);
 
-/* The value of parameter name (the last one wins, as in the kernel), or NULL; malloc()ed. */
-int cmdline_value(const char *cmdline, const char *name, char **value);
-
 #endif

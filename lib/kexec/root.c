@@ -15,7 +15,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/base/superblock.h"
-#include "lib/kexec/cmdline.h"
+#include "lib/base/param.h"
 
 #define SUPPORTED "Supported today are ext4, xfs and btrfs on a plain disk or partition."
 
@@ -124,7 +124,7 @@ static int find_data(const struct mount *m, struct root *root)
 	int r = file_read("/proc/cmdline", &cmdline, NULL);
 
 	if (!r)
-		r = cmdline_value(cmdline, "rootflags", &flags);
+		r = param_value(cmdline, "rootflags", &flags);
 	if (r)
 		return r;
 	if (strcmp(root->type, "btrfs"))

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of nvwa-init share: one noun a file, the order of steps in main.c. */
+#ifndef NVWA_INIT_INIT_H
+#define NVWA_INIT_INIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "uapi/nvwa.h"
+#include "lib/base/error.h"
+
+/* The new root while the hop initramfs is still "/". */
+#define NEW_ROOT	"/root"
+
+/* log.c: to the kernel log, and so to the console. */
+void log_open(void);
+void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* mounts.c */
+int mounts_make(void);
+/* Turn over to the new root, and free what the initramfs held. */
+int mounts_switch(struct error *err);
+
+/* modules.c: all of /nvwa/modules; fails if the keeper is not among those that went in. */
+int modules_insert(struct error *err);
+
+/* record.c: the record that the old kernel left. */
+struct record {
+	char *stream;
+	size_t len;
+	struct nvwa_adopt adopt;
+	char *orders;		/* the file "adopt", NUL terminated; "" if there is none */
+};
+
+int record_adopt(int keeper, struct record *record, struct error *err);
+/* Write its files below NVWA_STATE_DIR. */
+int record_unpack(const struct record *record, struct error *err);
+void record_free(struct record *record);
+
+/* orders.c: the lines of the file "adopt". */
+void orders_carry_out(int keeper, const char *orders);
+void orders_limit_run(const char *orders);
+
+/* clock.c: go on where the old kernel's clock was. */
+void clock_set(const struct nvwa_adopt *adopt);
+
+/* memory.c */
+int memory_add(int keeper, uint64_t start, uint64_t len, int nid);
+/* All hidden RAM; the number of ranges that could not be added. */
+int memory_add_all(int keeper);
+
+/* root.c: call root_listen() before the drivers go in. */
+void root_listen(void);
+int root_mount(struct error *err);
+
+/* state.c: what is left in NVWA_STATE_DIR for the nvwa command. */
+void state_keep_maps(void);
+void state_failed(const char *why);
+void state_write_timeline(void);
+
+/* boot.c */
+void boot_init(char **argv) __attribute__((noreturn));
+void boot_again(const char *why) __attribute__((noreturn));
+
+#endif

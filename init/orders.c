@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The record's file "adopt": what must be done before the machine's init
+ * runs, a line each:
+ *   add START LEN NID	RAM to be added (hexadecimal, node in decimal)
+ *   last_pid N		the last process id that was given out
+ *   run_size BYTES	the size of the tmpfs on /run
+ *   sysctl PATH VALUE	PATH below /proc/sys
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "init/init.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/file.h"
+
+static int write_sysctl(const char *path, const char *value)
+{
+	char full[300];
+	int r = strstr(path, "..") ? -EINVAL :
+		path_format(full, sizeof(full), "/proc/sys/%s", path);
+
+	return r ? r : file_write(full, value, strlen(value), 0644);
+}
+
+static int set_last_pid(const char *value)
+{
+	_cleanup_free_ char *now = NULL;
+
+	/* Never lower: what runs here has its number already. */
+	if (!file_read("/proc/sys/kernel/ns_last_pid", &now, NULL) && atoi(now) >= atoi(value))
+		return 0;
+	return write_sysctl("kernel/ns_last_pid", value);
+}
+
+static int carry_out(int keeper, char *line)
+{
+	char *rest = line + strcspn(line, " "), *value;
+	uint64_t start, len;
+	int nid;
+
+	if (*rest)
+		*rest++ = '\0';
+	if (!strcmp(line, "add")) {
+		if (sscanf(rest, "%" SCNx64 " %" SCNx64 " %d", &start, &len, &nid) != 3)
+			return -EINVAL;
+		return memory_add(keeper, start, len, nid);
+	}
+	if (!strcmp(line, "last_pid"))
+		return set_last_pid(rest);
+	if (!strcmp(line, "sysctl")) {
+		value = rest + strcspn(rest, " ");
+		if (!*value)
+			return -EINVAL;
+		*value++ = '\0';
+		return write_sysctl(rest, value);
+	}
+	return strcmp(line, "run_size") ? -EINVAL : 0;
+}
+
+/* A failure here is said and no more: whoever needs the thing will find out what it means. */
+void orders_carry_out(int keeper, const char *orders)
+{
+	_cleanup_free_ char *text = strdup(orders);
+	char *line, *save = NULL;
+
+	for (line = text ? strtok_r(text, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		_cleanup_free_ char *copy = strdup(line);
+		int r = carry_out(keeper, line);
+
+		if (r)
+			log_error("\"%s\" failed: %s", copy ? copy : line, strerror(-r));
+	}
+}
+
+void orders_limit_run(const char *orders)
+{
+	/* Without an order the share that systemd gives it. */
+	char options[128] = "mode=0755,size=20%,nr_inodes=800k";
+	const char *order = strstr(orders, "run_size ");
+
+	if (order && (order == orders || order[-1] == '\n'))
+		path_format(options, sizeof(options), "mode=0755,size=%llu,nr_inodes=800k",
+			    strtoull(order + strlen("run_size "), NULL, 10));
+	if (mount("tmpfs", "/run", "tmpfs",
+		  MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_STRICTATIME, options))
+		log_error("/run cannot be limited (%s): %s", options, strerror(errno));
+}

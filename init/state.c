@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What nvwa-init leaves in NVWA_STATE_DIR for the nvwa command. */
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "init/init.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
+#include "lib/base/file.h"
+#include "lib/kexec/bootparams.h"
+
+#define SETUP_DATA	"/sys/kernel/boot_params/setup_data"
+
+/* The maps are needed whether there is a record or not: by settle, and by the next update. */
+void state_keep_maps(void)
+{
+	static const char *const names[] = { "hidden", "ram" };
+
+	dir_make(NVWA_STATE_DIR);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		_cleanup_free_ char *text = NULL;
+		char from[64], to[64];
+		size_t len;
+
+		path_format(from, sizeof(from), "/nvwa/%s", names[i]);
+		path_format(to, sizeof(to), NVWA_STATE_DIR "/%s", names[i]);
+		if (file_read(from, &text, &len) || file_write(to, text, len, 0600))
+			log_error("%s cannot be kept", from);
+	}
+}
+
+void state_failed(const char *why)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (asprintf(&text, "%s\n", why) < 0)
+		text = NULL;
+	else
+		file_write(NVWA_STATE_DIR "/failed", text, strlen(text), 0600);
+}
+
+/* When the first instruction of this kernel's image ran, see lib/kexec/bootparams.c; 0: not known. */
+static uint64_t entry_tsc(void)
+{
+	_cleanup_closedir_ DIR *dir = opendir(SETUP_DATA);
+	struct dirent *d;
+
+	while (dir && (d = readdir(dir))) {
+		_cleanup_free_ char *type = NULL, *data = NULL;
+		char path[300];
+		uint64_t tsc;
+		size_t len;
+
+		if (d->d_name[0] == '.' ||
+		    path_format(path, sizeof(path), SETUP_DATA "/%s/type", d->d_name) ||
+		    file_read(path, &type, NULL) ||
+		    strtoul(type, NULL, 0) != SETUP_NVWA_ENTRY ||
+		    path_format(path, sizeof(path), SETUP_DATA "/%s/data", d->d_name) ||
+		    file_read(path, &data, &len) || len < sizeof(tsc))
+			continue;
+		memcpy(&tsc, data, sizeof(tsc));
+		return tsc;
+	}
+
+	return 0;
+}
+
+void state_write_timeline(void)
+{
+	_cleanup_free_ char *steps = timeline_text(), *text = NULL;
+
+	if (!steps || asprintf(&text, "kernel-entry %" PRIu64 "\n%s", entry_tsc(), steps) < 0)
+		text = NULL;
+	else
+		file_write(NVWA_STATE_DIR "/timeline.init", text, strlen(text), 0644);
+}
