@@ -56,8 +56,7 @@ UNIT_SRC	:= $(wildcard tests/unit/test_*.c)
 
 LIB_OBJ		:= $(LIB_SRC:%.c=$(B)/obj/%.o) $(PROTO:%.proto=$(B)/obj/%.pb-c.o)
 TOOL_OBJ	:= $(TOOL_SRC:%.c=$(B)/obj/%.o)
-INIT_OBJ	:= $(INIT_SRC:%.c=$(B)/obj/%.o) \
-		   $(patsubst %.c,$(B)/obj/%.o,lib/record/stream.c $(wildcard lib/base/*.c))
+INIT_OBJ	:= $(INIT_SRC:%.c=$(B)/obj/%.o)
 PRELOAD_OBJ	:= $(PRELOAD_SRC:%.c=$(B)/obj/%.o)
 
 # The same again under the sanitizers, for the unit tests. A program's main.c
@@ -90,7 +89,8 @@ $(B)/nvwa: $(TOOL_OBJ) $(B)/libnvwa.a
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS) $(NVWA_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-$(B)/nvwa-init: $(INIT_OBJ)
+# Static, and small: it may use what of lib/ needs no other library.
+$(B)/nvwa-init: $(INIT_OBJ) $(B)/libnvwa.a
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS) -static -o $@ $^
 
