@@ -278,23 +278,36 @@ static int align_ram(struct memmap *map)
 	return 0;
 }
 
-/* Say of each memory block that sysfs names to which NUMA node it belongs. */
-static int read_nodes(const char *sysroot, struct memmap *map)
+int memmap_block_size(const char *sysroot, uint64_t *bytes, struct error *err)
 {
 	_cleanup_free_ char *text = NULL;
 	char path[PATH_MAX];
-	uint64_t block;
 	int r;
 
 	r = path_format(path, sizeof(path), "%s/sys/devices/system/memory/block_size_bytes",
 			sysroot);
 	if (!r)
 		r = file_read(path, &text, NULL);
+	if (r)
+		return error_set(err, -r, "cannot read the size of a memory block from %s: %s. "
+				 "The kernel needs memory hotplug (CONFIG_MEMORY_HOTPLUG)",
+				 path, strerror(-r));
+	*bytes = strtoull(text, NULL, 16);
+	return *bytes ? 0 : -EBADMSG;
+}
+
+/* Say of each memory block that sysfs names to which NUMA node it belongs. */
+static int read_nodes(const char *sysroot, struct memmap *map)
+{
+	char path[PATH_MAX];
+	uint64_t block;
+	int r;
+
+	r = memmap_block_size(sysroot, &block, NULL);
 	if (r == -ENOENT)
 		return 0;
 	if (r)
 		return r;
-	block = strtoull(text, NULL, 16);
 
 	/* Node 0 is what the entries say already. */
 	for (int nid = 1; nid < 1024; nid++) {

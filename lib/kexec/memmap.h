@@ -43,6 +43,9 @@ int memmap_read(const char *sysroot, struct memmap *map, struct error *err);
 int memmap_format(const struct memmap *map, char **text);
 int memmap_parse(const char *text, struct memmap *map);
 
+/* Size of this kernel's memory hotplug blocks, bytes. */
+int memmap_block_size(const char *sysroot, uint64_t *bytes, struct error *err);
+
 /* Bytes of type E820_RAM. */
 uint64_t memmap_ram(const struct memmap *map);
 
