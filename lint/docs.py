@@ -102,6 +102,15 @@ def check_keys():
             fault(f'{page} does not describe {key}')
 
 
+def check_kernels():
+    lines = [line.split() for line in read('lab/kernels.list').split('\n')]
+    listed = {line[2] for line in lines if line and not line[0].startswith('#')}
+    named = set(re.findall(r'(?m)^\| (\d\S*\*) \|', read('README.md')))
+    if named != listed:
+        fault(f'README.md has a table of the kernels {sorted(named)}, '
+              f'lab/kernels.list {sorted(listed)}')
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
@@ -111,6 +120,7 @@ def main():
         fault(f'{error.filename} is not there: run make first')
     check_exit_codes()
     check_keys()
+    check_kernels()
     print('\n'.join(faults), end='\n' if faults else '')
     return 1 if faults else 0
 

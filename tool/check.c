@@ -16,6 +16,7 @@
 
 #include "lib/apps/app.h"
 #include "lib/apps/footprint.h"
+#include "lib/apps/paths.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/kexec/memmap.h"
@@ -140,14 +141,17 @@ static int check_release(struct check *c, const char *wanted)
 	return text || r < 0 ? -ENOENT : 0;
 }
 
-/* How target_open() says what kind of thing is wrong. */
+/* How target_open() says what kind of thing is wrong with a release that is installed. */
 static int target_code(int r)
 {
 	switch (r) {
 	case -ENOEXEC:
+	case -EBADMSG:
 		return EXIT_IMAGE;
-	case -ENOPKG:
+	case -ENOENT:
 		return EXIT_MODULE;
+	case -EPERM:
+		return EXIT_LOCKDOWN;
 	default:
 		return EXIT_TARGET;
 	}
@@ -316,6 +320,7 @@ int check_run(const struct config *config, const char *release, bool force,
 			   "nvwa through sudo");
 		return verdict(result);
 	}
+	app_paths_set_criu(config->criu_exe);
 	c.apps = calloc(nr + 1, sizeof(*c.apps));
 	result->apps = calloc(nr + 1, sizeof(*result->apps));
 	if (!c.apps || !result->apps)

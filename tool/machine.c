@@ -51,23 +51,9 @@ static int check_secure_boot(const char *sysroot, struct error *err)
 			 "as it asks. Switch Secure Boot off in the firmware's setup");
 }
 
-static int check_kexec_disabled(const char *sysroot, struct error *err)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t len;
-
-	if (read_below(sysroot, "/proc/sys/kernel/kexec_load_disabled", &text, &len) < 0 ||
-	    text[0] != '1')
-		return 0;
-	return error_set(err, EPERM, "loading another kernel is switched off until the next boot "
-			 "(sysctl kernel.kexec_load_disabled=1). Remove that setting and boot "
-			 "once");
-}
-
 const machine_lock_fn machine_locks[] = {
 	check_lockdown,
 	check_secure_boot,
-	check_kexec_disabled,
 };
 
 const size_t machine_nr_locks = sizeof(machine_locks) / sizeof(machine_locks[0]);

@@ -7,7 +7,7 @@
 #include "lib/base/error.h"
 
 /*
- * What forbids to load a kernel of our own: each function refuses with
+ * What forbids modules and kernels of our own: each function refuses with
  * -EPERM and says why. sysroot is "" except in tests.
  */
 typedef int (*machine_lock_fn)(const char *sysroot, struct error *err);

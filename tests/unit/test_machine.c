@@ -15,7 +15,6 @@
 
 #define LOCKDOWN	"/sys/kernel/security/lockdown"
 #define SECURE_BOOT	"/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
-#define KEXEC_DISABLED	"/proc/sys/kernel/kexec_load_disabled"
 
 static char root[] = "/tmp/nvwa-test-XXXXXX";
 
@@ -86,22 +85,12 @@ static void test_secure_boot(void **state)
 	assert_string_equal(said(), "");
 }
 
-static void test_kexec_disabled(void **state)
-{
-	(void)state;
-	put(KEXEC_DISABLED, "0\n", 2);
-	assert_string_equal(said(), "");
-	put(KEXEC_DISABLED, "1\n", 2);
-	assert_non_null(strstr(said(), "kexec_load_disabled=1"));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bare),
 		cmocka_unit_test(test_lockdown),
 		cmocka_unit_test(test_secure_boot),
-		cmocka_unit_test(test_kexec_disabled),
 	};
 
 	return cmocka_run_group_tests_name("machine", tests, make_root, remove_root);
