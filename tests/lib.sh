@@ -15,7 +15,8 @@ guest_ip=10.77.0.2
 
 # An update, at most, from the command to the new boot id, and on to its end.
 # Emulated machines that share two processors are slow.
-: "${NVWA_TEST_DEADLINE:=300}"
+: "${NVWA_TEST_DEADLINE:=400}"
+export NVWA_LAB_DEADLINE=${NVWA_LAB_DEADLINE:-400}
 
 rm -rf "$out"
 mkdir -p "$out"

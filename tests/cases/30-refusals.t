@@ -60,7 +60,7 @@ untouched "a dry run"
 
 refused "unknown release" 8 "9.9.9-none.*not installed" "" "nvwa update 9.9.9-none" ""
 refused "same release" 9 "${running//+/\\+}.*--force" "" "nvwa update $running" ""
-refused "no module for the target" 10 "nvwa.ko" \
+refused "no module for the target" 10 "nvwa\.ko|module nvwa" \
 	"mv $module /root/; depmod $target" "nvwa update $target" \
 	"mv /root/nvwa.ko $module; depmod $target"
 refused "no module for the running kernel" 10 "nvwa" \
