@@ -3,6 +3,7 @@
 #include "new.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -127,5 +128,8 @@ bool fill_memory(uint64_t base, uint64_t len)
 		intact &= pattern_holds(p + i, i, 3);
 	}
 	munmap(p, size);
+	printf("# of %llu MiB, %llu MiB were in the added range of %llu MiB\n",
+	       (unsigned long long)(size / MIB), (unsigned long long)(inside * PAGE / MIB),
+	       (unsigned long long)(len / MIB));
 	return intact && inside > len / PAGE / 2;
 }
