@@ -25,26 +25,25 @@
 #include "tool/verbs.h"
 
 #define LINK_DEADLINE_MS	20000
-#define AUTO_ONLINE		"/sys/devices/system/memory/auto_online_blocks"
 
 /* The files of /tmp, where it is a tmpfs and so came up empty. */
-static void restore_tmp(void)
+static int resume_files(void)
 {
 	char *const argv[] = { "tar", "-C", "/tmp", "-xpf", NVWA_STATE_DIR "/" CARRY_TMP,
 			       "--numeric-owner", "--xattrs", "--skip-old-files", NULL };
 	_cleanup_free_ char *output = NULL;
 
-	if (access(NVWA_STATE_DIR "/" CARRY_TMP, F_OK) == 0 && command_run(argv, &output) != 0)
-		complain("not all files of /tmp could be put back: %.*s",
-			 (int)strcspn(output ?: "", "\n"), output ?: "");
+	if (access(NVWA_STATE_DIR "/" CARRY_TMP, F_OK) < 0 || command_run(argv, &output) == 0)
+		return EXIT_OK;
+	complain("not all files of /tmp could be put back: %.*s",
+		 (int)strcspn(output ?: "", "\n"), output ?: "");
+	return EXIT_FAILURE;
 }
 
-/* What every carried program needs before it is restored. */
 static int resume_net(void)
 {
 	struct error err = { 0 };
 
-	restore_tmp();
 	if (net_lock(&err) < 0)
 		complain("%s", err.text);
 	memset(&err, 0, sizeof(err));
@@ -173,22 +172,15 @@ static void give_back_sysctls(struct json_object *update)
 	}
 }
 
-/* A service that could not be resumed is started afresh, as after a reboot. */
-static void start_failed(struct json_object *update)
+/* A service that could not be resumed is started from its own unit, as after a reboot. */
+static int resume_fresh(const char *unit)
 {
-	struct json_object *apps;
+	struct error err = { 0 };
 
-	if (!json_object_object_get_ex(update, "apps", &apps))
-		return;
-	for (size_t i = 0; i < json_object_array_length(apps); i++) {
-		struct json_object *app = json_object_array_get_idx(apps, i);
-		char *const argv[] = { "systemctl", "--no-block", "restart",
-				       (char *)member(app, "name"), NULL };
-
-		if (strcmp(member(app, "kind"), "service") == 0 &&
-		    !report_app_resumed(member(app, "name")))
-			command_run(argv, NULL);
-	}
+	if (apps_start_fresh(unit, &err) == 0)
+		return EXIT_OK;
+	complain("%s", err.text);
+	return EXIT_FAILURE;
 }
 
 static int resume_settle(void)
@@ -206,9 +198,6 @@ static int resume_settle(void)
 		complain("%s", err.text);
 		status = EXIT_FAILURE;
 	}
-	if (update)
-		start_failed(update);
-
 	keeper = keeper_open(&err);
 	if (keeper < 0) {
 		complain("%s", err.text);
@@ -235,8 +224,10 @@ static int resume_settle(void)
 }
 
 static const struct option options[] = {
+	{ "files", no_argument, NULL, 'f' },
 	{ "net", no_argument, NULL, 'n' },
 	{ "unit", required_argument, NULL, 'u' },
+	{ "fresh", required_argument, NULL, 'r' },
 	{ "programs", no_argument, NULL, 'p' },
 	{ "settle", no_argument, NULL, 's' },
 	{ "help", no_argument, NULL, 'h' },
@@ -246,10 +237,14 @@ static const struct option options[] = {
 int verb_resume(int argc, char **argv)
 {
 	switch (getopt_long(argc, argv, "h", options, NULL)) {
+	case 'f':
+		return resume_files();
 	case 'n':
 		return resume_net();
 	case 'u':
 		return resume_unit(optarg);
+	case 'r':
+		return resume_fresh(optarg);
 	case 'p':
 		return resume_programs();
 	case 's':
