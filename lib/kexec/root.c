@@ -21,7 +21,7 @@
 
 /* The line of /proc/self/mountinfo (proc_pid_mountinfo(5)) of the last mount on "/". */
 struct mount {
-	char dev[32], root[PATH_MAX], flags[128], type[64], source[PATH_MAX], super[512];
+	char dev[32], point[PATH_MAX], flags[128], type[64], source[PATH_MAX], super[512];
 };
 
 static int find_mount(struct mount *found)
@@ -37,9 +37,9 @@ static int find_mount(struct mount *found)
 		char *rest = strstr(line, " - ");
 		struct mount m;
 
-		if (rest && sscanf(line, "%*d %*d %31s %4095s / %127s", m.dev, m.root, m.flags) == 3 &&
-		    sscanf(rest, " - %63s %4095s %511s", m.type, m.source, m.super) == 3 &&
-		    strstr(line, " / ") && strstr(line, " / ") < rest) {
+		if (rest && sscanf(line, "%*d %*d %31s %*s %4095s %127s", m.dev, m.point, m.flags) == 3 &&
+		    !strcmp(m.point, "/") &&
+		    sscanf(rest, " - %63s %4095s %511s", m.type, m.source, m.super) == 3) {
 			*found = m;
 			seen = true;
 		}
