@@ -20,14 +20,17 @@ void log_open(void)
 
 static void log_line(int level, const char *fmt, va_list ap)
 {
-	char text[900];
+	char line[1000];
+	size_t len = snprintf(line, sizeof(line), "<%d>nvwa-init: ", level);
 
-	vsnprintf(text, sizeof(text), fmt, ap);
-	if (kmsg >= 0)
-		dprintf(kmsg, "<%d>nvwa-init: %s\n", level, text);
-	else
-		/* Before /dev is there, the console that the kernel opened for us. */
-		fprintf(stderr, "nvwa-init: %s\n", text);
+	/* One write(2) a message, and no lseek(2), which /dev/kmsg does not take: no stdio. */
+	len += vsnprintf(line + len, sizeof(line) - len - 1, fmt, ap);
+	if (len > sizeof(line) - 2)
+		len = sizeof(line) - 2;
+	line[len++] = '\n';
+	/* Before /dev is there, the console that the kernel opened for us. */
+	if (write(kmsg >= 0 ? kmsg : STDERR_FILENO, line, len) < 0)
+		return;
 }
 
 void log_info(const char *fmt, ...)

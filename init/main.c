@@ -60,9 +60,9 @@ int main(int argc, char **argv)
 			log_error("%s", err.text);
 			state_failed(err.text);
 		}
-		orders_limit_run(record.orders);
 		timeline_stamp("record-unpacked");
 	}
+	orders_limit_run(record.orders ? record.orders : "");
 	record_free(&record);
 	close(keeper);
 
