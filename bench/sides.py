@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The two sides of a pair. Each changes the kernel under redis, and says what it took.
+
+A side returns {"blackout_ms", "phases": {name: ms}, "steps": {name: ms}, "versions"}; the phases
+have the same names and the same meaning on both sides.
+"""
+
+import glob
+import json
+import os
+import re
+
+from guest import BENCH, BUILD, NEW, OUT, Failure, release
+
+# In words, what the phases of a blackout are on either side.
+PHASES = {
+    "freeze": "the program is taken out of the old kernel",
+    "jump and boot": "until the first instruction of user space in the next kernel",
+    "adopt": "until the machine's own init starts",
+    "resume": "until the program runs again",
+}
+
+
+def packages():
+    found = sorted(glob.glob(os.path.join(BUILD, "nvwa_*_amd64.deb")))
+    for kernel in (release("6.12"), release(NEW)):
+        found += glob.glob(os.path.join(BUILD, f"nvwa-modules-{kernel}_*_amd64.deb"))
+    return found
+
+
+def ours_install(guest):
+    guest.push(*packages(), "/root/debs/")
+    guest.sh("apt-get -q -y install --no-install-recommends /root/debs/*.deb && rm -r /root/debs")
+
+
+def ours(guest):
+    guest.sh("mkdir -p /etc/nvwa && cat >/etc/nvwa/nvwa-restore.yaml",
+             stdin=f"services:\npids:\n- {guest.pid}\n")
+    guest.run_to_jump(f"nvwa update {release(NEW)}")
+    if guest.wait_for("/run/nvwa/settled", "/run/nvwa/failed") != "/run/nvwa/settled":
+        raise Failure("nvwa: " + guest.sh("cat /run/nvwa/failed").strip())
+    last = json.loads(guest.sh("nvwa status --json"))["last"]
+    if last["outcome"] != "resumed":
+        raise Failure(f"nvwa: {last['outcome']}: {json.dumps(last['apps'])}")
+    phases = {phase["name"]: phase["ms"] for phase in last["phases"]}
+    steps, stamps = {}, last["timeline"]
+    for this, following in zip(stamps, stamps[1:]):
+        name = f"{this['step']} > {following['step']}"
+        steps[name] = (following["tsc"] - this["tsc"]) / last["tsc_khz"]
+    return {"blackout_ms": last["blackout_ms"],
+            "phases": {name: phases[name] for name in PHASES},
+            "steps": steps, "pages": last["pages"],
+            "versions": {"nvwa": guest.sh("nvwa --version").split()[-1]}}
+
+
+def other_install(guest):
+    guest.push(os.path.join(OUT, "bench-tsc"), "/usr/local/bin/")
+    files = os.path.join(BENCH, "guest")
+    guest.push(os.path.join(files, "stock-update"), os.path.join(files, "stock-restore"),
+               "/usr/local/lib/bench/")
+    guest.push(os.path.join(files, "bench-restore.service"), "/etc/systemd/system/")
+    guest.sh("systemctl -q enable bench-restore.service")
+
+
+def tsc_khz(log):
+    for pattern in (r"Refined TSC clocksource calibration: ([0-9.]+) MHz",
+                    r"tsc: Detected ([0-9.]+) MHz"):
+        found = re.search(pattern, log)
+        if found:
+            return float(found.group(1)) * 1000
+    raise Failure("the kernel log does not tell the frequency of the TSC")
+
+
+def other(guest):
+    guest.run_to_jump(f"/usr/local/lib/bench/stock-update {guest.pid} {release(NEW)}")
+    try:
+        guest.wait_for("/var/lib/bench/done")
+        if guest.sh("test ! -e /var/lib/bench/failed || echo failed").strip():
+            raise Failure("criu restore failed")
+    except Failure as failure:
+        tail = guest.sh("systemctl status --no-pager bench-restore; "
+                        "tail -n 20 /var/lib/bench/*/restore.log", check=False)
+        raise Failure(f"{failure}\n{tail.strip()}") from failure
+    stamps = {}
+    for line in guest.sh("cat /var/lib/bench/stamps").splitlines():
+        step, value = line.split()
+        stamps[step] = int(value)
+    # The boot left no stamps of ours: the kernel's and systemd's own are put on the TSC's line.
+    pair = guest.sh("bench-tsc --clocks").split()
+    log = guest.sh("dmesg")
+    khz = tsc_khz(log)
+    systemd = int(guest.sh("systemctl show -P UserspaceTimestampMonotonic"))
+    stamps["systemd"] = int(pair[0]) - int((int(pair[1]) / 1e6 - systemd / 1e3) * khz)
+    init = re.search(r"\[ *([0-9.]+)\] Run /init as init process", log)
+    mark = re.findall(r"\[ *([0-9.]+)\] bench-tsc ([0-9]+)", log)
+    if not init or not mark:
+        raise Failure("the kernel log does not tell when user space began")
+    stamps["init"] = int(mark[-1][1]) - int((float(mark[-1][0]) - float(init.group(1))) * 1e3 * khz)
+
+    def span(start, end):
+        return (stamps[end] - stamps[start]) / khz
+
+    order = ["freeze", "dumped", "jump", "init", "systemd", "unit", "restore", "resumed"]
+    versions = guest.sh("criu --version | head -n 1; kexec --version; redis-server --version")
+    criu, kexec, redis = (re.search(r"[0-9]+(\.[0-9]+)+", line).group()
+                          for line in versions.strip().splitlines())
+    return {"blackout_ms": span("freeze", "resumed"),
+            "phases": {"freeze": span("freeze", "jump"), "jump and boot": span("jump", "init"),
+                       "adopt": span("init", "systemd"), "resume": span("systemd", "resumed")},
+            "steps": {f"{a} > {b}": span(a, b) for a, b in zip(order, order[1:])},
+            "versions": {"criu": criu, "kexec-tools": kexec, "redis": redis}}
+
+
+SIDES = {"ours": (ours_install, ours), "other": (other_install, other)}
