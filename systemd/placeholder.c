@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * nvwa-placeholder: stands in for a service while its sandbox is built around
- * it, until the service itself is restored into that sandbox.
+ * nvwa-placeholder: systemd builds the sandbox, cgroup and descriptors of a
+ * carried service around this program, which only waits. It is static, so that
+ * nothing else has to be executable inside the sandbox.
  */
 #include <unistd.h>
 

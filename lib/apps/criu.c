@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 #include "lib/apps/proc.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "uapi/record.h"
 
 /* Namespaces that a service may share with its placeholder instead of having them dumped. */
 static const char *const shared_namespaces[] = { "mnt", "uts", "ipc", "net", "cgroup" };
@@ -287,4 +289,70 @@ int criu_run(struct criu *criu, struct error *err)
 		return report_failure(criu, status, output, err);
 
 	return 0;
+}
+
+/*
+ * What criu measured of a kernel depends on nothing but the kernel and itself,
+ * with one exception: the frame of the zero page, which only a dump uses. So
+ * what was kept serves a restore, and a dump measures anew.
+ */
+static int kdat_stored_path(char *path, size_t size)
+{
+	struct utsname uts;
+	int version = criu_version();
+
+	if (version < 0)
+		return version;
+	uname(&uts);
+
+	return path_format(path, size, "%s/%s-%d", app_paths()->kdat_store, uts.release, version);
+}
+
+static int copy_file(const char *from, const char *to)
+{
+	_cleanup_free_ char *data = NULL;
+	size_t len;
+	int r;
+
+	r = file_read(from, &data, &len);
+	if (!r)
+		r = file_write(to, data, len, 0600);
+
+	return r;
+}
+
+#define REUSED_MARK	NVWA_STATE_DIR "/criu-reused"
+
+int criu_warm(struct error *err)
+{
+	char *argv[] = { (char *)app_paths()->criu, (char *)"check", NULL };
+	char stored[4096];
+	int r;
+
+	if (!access(REUSED_MARK, F_OK)) {
+		unlink(app_paths()->kdat);
+		unlink(REUSED_MARK);
+	}
+	if (access(app_paths()->kdat, F_OK)) {
+		/* It says what it thinks of the kernel, too, but that is apps_check_criu()'s. */
+		r = command_run(argv, NULL);
+		if (r < 0)
+			return error_set(err, -r, "cannot run criu: %s", strerror(-r));
+	}
+	r = kdat_stored_path(stored, sizeof(stored));
+	if (!r && access(stored, F_OK))
+		r = copy_file(app_paths()->kdat, stored);
+
+	return r < 0 ? error_set(err, -r, "cannot keep what criu measured: %s", strerror(-r)) : 0;
+}
+
+void criu_reuse(void)
+{
+	char stored[4096];
+
+	/* Without it criu is merely slower. */
+	if (!access(app_paths()->kdat, F_OK) || kdat_stored_path(stored, sizeof(stored)) < 0)
+		return;
+	if (!copy_file(stored, app_paths()->kdat))
+		file_write(REUSED_MARK, "", 0, 0600);
 }

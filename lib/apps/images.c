@@ -36,6 +36,12 @@
 #define RSEQ_POINTER		1
 #define RSEQ_SIZE		2
 
+/* images/timens.proto: two messages of seconds and nanoseconds */
+#define TIMENS_MONOTONIC	1
+#define TIMENS_BOOTTIME		2
+#define TIMESPEC_SECONDS	1
+#define TIMESPEC_NANOSECONDS	2
+
 /* protobuf's wire types */
 #define WIRE_VARINT		0
 #define WIRE_FIXED64		1
@@ -286,10 +292,26 @@ int images_core_rseq(const uint8_t *data, size_t len, struct images_rseq *rseq)
 	return 0;
 }
 
+static int replace_image(int dirfd, const char *name, const void *data, size_t len)
+{
+	_cleanup_close_ int fd = openat(dirfd, name, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	for (size_t done = 0; done < len;) {
+		ssize_t n = write(fd, (const char *)data + done, len - done);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		done += n > 0 ? n : 0;
+	}
+
+	return 0;
+}
+
 static int strip_one(int dirfd, const char *name, struct app_memory *memory)
 {
 	_cleanup_free_ char *data = NULL;
-	_cleanup_close_ int fd = -1;
 	size_t len, left;
 	int r;
 
@@ -301,18 +323,7 @@ static int strip_one(int dirfd, const char *name, struct app_memory *memory)
 	if (r < 0 || left == len)
 		return r;
 
-	fd = openat(dirfd, name, O_WRONLY | O_TRUNC | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	for (size_t done = 0; done < left;) {
-		ssize_t n = write(fd, data + done, left - done);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		done += n > 0 ? n : 0;
-	}
-
-	return 0;
+	return replace_image(dirfd, name, data, left);
 }
 
 /* "pagemap-PID.img" */
@@ -371,4 +382,69 @@ int images_strip(int dirfd, struct app_memory **memory, size_t *nr_memory, struc
 	*memory = list;
 	*nr_memory = nr;
 	return 0;
+}
+
+static uint8_t *put_varint(uint8_t *at, uint64_t value)
+{
+	while (value > 0x7f) {
+		*at++ = value | 0x80;
+		value >>= 7;
+	}
+	*at++ = value;
+
+	return at;
+}
+
+static uint8_t *put_timespec(uint8_t *at, uint32_t field, uint64_t ns)
+{
+	uint8_t body[24], *end = body;
+
+	end = put_varint(end, TIMESPEC_SECONDS << 3 | WIRE_VARINT);
+	end = put_varint(end, ns / 1000000000);
+	end = put_varint(end, TIMESPEC_NANOSECONDS << 3 | WIRE_VARINT);
+	end = put_varint(end, ns % 1000000000);
+	at = put_varint(at, field << 3 | WIRE_BYTES);
+	at = put_varint(at, end - body);
+	memcpy(at, body, end - body);
+
+	return at + (end - body);
+}
+
+static int set_clocks(int dirfd, const char *name, uint64_t monotonic_ns, uint64_t boottime_ns)
+{
+	_cleanup_free_ char *old = NULL;
+	uint8_t image[128], *body = image + 12, *end = body;
+	size_t len;
+	int r;
+
+	r = file_read_at(dirfd, name, &old, &len);
+	if (r < 0)
+		return r;
+	/* Two magic numbers, and a length of 32 bits. */
+	if (len < 12 || get_u32((uint8_t *)old) != IMG_COMMON_MAGIC)
+		return -EBADMSG;
+	memcpy(image, old, 8);
+	end = put_timespec(end, TIMENS_MONOTONIC, monotonic_ns);
+	end = put_timespec(end, TIMENS_BOOTTIME, boottime_ns);
+	image[8] = end - body;
+	memset(image + 9, 0, 3);
+
+	return replace_image(dirfd, name, image, end - image);
+}
+
+int images_set_clocks(int dirfd, uint64_t monotonic_ns, uint64_t boottime_ns)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir)
+		return -errno;
+	while (!r && (entry = readdir(dir))) {
+		/* One image: the number is that of the namespace. */
+		if (!strncmp(entry->d_name, "timens-", 7))
+			r = set_clocks(dirfd, entry->d_name, monotonic_ns, boottime_ns);
+	}
+
+	return r;
 }

@@ -36,4 +36,10 @@ int images_core_rseq(const uint8_t *data, size_t len, struct images_rseq *rseq);
  */
 int images_strip(int dirfd, struct app_memory **memory, size_t *nr_memory, struct error *err);
 
+/*
+ * In the directory of images: what CLOCK_MONOTONIC and CLOCK_BOOTTIME show the
+ * restored program at first.
+ */
+int images_set_clocks(int dirfd, uint64_t monotonic_ns, uint64_t boottime_ns);
+
 #endif

@@ -6,11 +6,13 @@
 struct app_paths {
 	const char *criu;		/* the command */
 	const char *preload;		/* libnvwa-criu.so */
-	const char *plugins;		/* a directory with libnvwa-criu.so and nothing else */
+	const char *plugins;		/* the directory of libnvwa-criu.so, and of no other library */
 	const char *placeholder;	/* static program that waits */
+	const char *nvwa;		/* the nvwa command */
 	const char *kdat;		/* what criu keeps of the running kernel */
 	const char *kdat_store;		/* where we keep it of every kernel */
-	const char *generated;		/* systemd's directory of early generated units */
+	const char *units;		/* where nvwa-resume.service and its like are installed */
+	const char *tmpfiles;		/* runtime configuration of systemd-tmpfiles */
 };
 
 const struct app_paths *app_paths(void);

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* In the new kernel: an app is rebuilt by CRIU, gets its memory back, and runs. */
+#include "lib/apps/restore.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/apps/archive.h"
+#include "lib/apps/bus.h"
+#include "lib/apps/criu.h"
+#include "lib/apps/images.h"
+#include "lib/apps/meta.h"
+#include "lib/apps/proc.h"
+#include "lib/apps/sockets.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/file.h"
+#include "lib/record/keeper.h"
+
+/* How long systemd may take to read that the main process is another one. */
+#define NOTIFY_TIMEOUT_US	(30 * 1000000ULL)
+
+/* CRIU keeps these from images; O_CREAT and the like must not be repeated. */
+#define REOPEN_FLAGS	(O_ACCMODE | O_APPEND | O_NONBLOCK | O_PATH | O_DIRECTORY | O_NOFOLLOW)
+
+struct restore {
+	const char *dir;
+	struct app_meta meta;
+	struct app_dumped dumped;
+	pid_t placeholder;
+	int images;			/* directory */
+	app_insert_fn insert;
+	void *ctx;
+	struct app_restored *done;
+	struct error *err;
+};
+
+/* --- memory ---------------------------------------------------------- */
+
+struct kept_rseq {
+	struct images_rseq where;
+	uint8_t bytes[NVWA_PAGE_SIZE];
+};
+
+/*
+ * The kernel has written the fresh state of each thread's restartable
+ * sequences (on which CPU it runs, for one) to where the thread registered it.
+ * What comes with the old memory there is stale.
+ */
+static int read_rseq(const struct restore *re, int mem, const int *tids, size_t nr,
+		     struct kept_rseq *kept)
+{
+	for (size_t i = 0; i < nr; i++) {
+		_cleanup_free_ char *core = NULL;
+		char name[32];
+		size_t len;
+		int r;
+
+		snprintf(name, sizeof(name), "core-%d.img", tids[i]);
+		r = file_read_at(re->images, name, &core, &len);
+		if (!r)
+			r = images_core_rseq((uint8_t *)core, len, &kept[i].where);
+		if (r < 0)
+			return error_set(re->err, -r, "cannot read CRIU's image %s: %s", name,
+					 strerror(-r));
+		len = kept[i].where.len;
+		if (len && pread(mem, kept[i].bytes, len, kept[i].where.addr) != (ssize_t)len)
+			return error_set(re->err, EIO, "cannot read the memory of thread %d",
+					 tids[i]);
+	}
+
+	return 0;
+}
+
+static int write_rseq(const struct restore *re, int mem, size_t nr, const struct kept_rseq *kept)
+{
+	for (size_t i = 0; i < nr; i++) {
+		size_t len = kept[i].where.len;
+
+		if (len && pwrite(mem, kept[i].bytes, len, kept[i].where.addr) != (ssize_t)len)
+			return error_set(re->err, EIO, "cannot write the memory of process %d",
+					 re->meta.pid);
+	}
+
+	return 0;
+}
+
+/* Called for every process when all are rebuilt and none runs. */
+static int fill_process(void *ctx, pid_t pid)
+{
+	_cleanup_free_ struct kept_rseq *kept = NULL;
+	struct restore *re = ctx;
+	_cleanup_free_ int *tids = NULL;
+	_cleanup_close_ int mem = -1;
+	char path[64];
+	size_t nr;
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	r = proc_numbers(path, &tids, &nr);
+	if (r < 0)
+		return error_set(re->err, -r, "process %d is gone", pid);
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	mem = open(path, O_RDWR | O_CLOEXEC);
+	if (mem < 0)
+		return error_set(re->err, errno, "cannot open %s: %s", path, strerror(errno));
+	kept = calloc(nr, sizeof(*kept));
+	if (!kept)
+		return -ENOMEM;
+
+	r = read_rseq(re, mem, tids, nr, kept);
+	if (!r)
+		r = re->insert(re->ctx, pid, re->done, re->err);
+	if (!r)
+		r = write_rseq(re, mem, nr, kept);
+
+	return r;
+}
+
+static int insert_from_keeper(void *ctx, pid_t pid, struct app_restored *done, struct error *err)
+{
+	struct nvwa_insert i = { .record_pid = pid, .pid = pid };
+	int r;
+
+	r = keeper_insert(*(int *)ctx, &i);
+	if (r < 0)
+		return error_set(err, -r, "the memory of process %d cannot be put back (at %#llx): "
+				 "%s", pid, (unsigned long long)i.bad_addr, strerror(-r));
+	done->nr_inserted += i.nr_inserted;
+	done->nr_copied += i.nr_copied;
+
+	return 0;
+}
+
+/* --- what the restored program finds ----------------------------------- */
+
+static int restore_files(const struct restore *re)
+{
+	char tar[4200], path[4200];
+	int r = 0;
+
+	for (size_t i = 0; !r && i < re->meta.nr_trees; i++) {
+		const struct meta_tree *t = &re->meta.trees[i];
+
+		r = path_format(tar, sizeof(tar), "%s/%s", re->dir, t->tar);
+		if (!r && t->inside)
+			r = path_format(path, sizeof(path), "/proc/%d/root%s", re->placeholder,
+					t->path);
+		else if (!r)
+			r = path_format(path, sizeof(path), "%s", t->path);
+		if (!r)
+			r = archive_restore(tar, path, re->err);
+	}
+
+	return r;
+}
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/*
+ * The program's monotonic clocks go on from where they were, and count the
+ * time it was frozen: as if the machine had been very busy for a while.
+ */
+static int restore_clocks(const struct restore *re)
+{
+	uint64_t now = clock_ns(CLOCK_REALTIME), frozen = 0;
+	int r;
+
+	if (now > re->dumped.realtime_ns)
+		frozen = now - re->dumped.realtime_ns;
+	r = images_set_clocks(re->images, re->dumped.monotonic_ns + frozen,
+			      re->dumped.boottime_ns + frozen);
+	if (r < 0)
+		return error_set(re->err, -r, "cannot set the clocks of %s: %s", re->meta.name,
+				 strerror(-r));
+
+	return 0;
+}
+
+static int add_external(const struct restore *re, struct criu *criu, const struct external *e)
+{
+	int fd;
+
+	if (e->kind == EXTERNAL_JOURNAL) {
+		fd = pidfd_take(re->placeholder, e->fd == STDERR_FILENO ? e->fd : STDOUT_FILENO);
+		if (fd < 0)
+			return error_set(re->err, -fd, "cannot take over the stream to the journal: "
+					 "%s", strerror(-fd));
+		criu_keep(criu, fd);
+		criu_arg(criu, "--inherit-fd");
+		criu_arg(criu, "fd[%d]:socket:[%llu]", fd, e->ino);
+		return 0;
+	}
+
+	fd = open(e->path, (e->flags & REOPEN_FLAGS) | O_CLOEXEC);
+	if (fd < 0)
+		return error_set(re->err, errno, "cannot open %s: %s", e->path, strerror(errno));
+	criu_keep(criu, fd);
+	criu_arg(criu, "--inherit-fd");
+	criu_arg(criu, "fd[%d]:file[%x:%llx]", fd, e->mount, e->ino);
+
+	return 0;
+}
+
+/* --- the restore --------------------------------------------------------- */
+
+static int run_restore(struct restore *re)
+{
+	struct criu criu;
+	int r;
+
+	r = criu_init(&criu, "restore", re->dir, re->err);
+	if (r < 0)
+		goto out;
+	criu_arg(&criu, "--restore-detached");
+	criu_arg(&criu, "--tcp-established");
+	criu_arg(&criu, "--manage-cgroups=ignore");
+	criu_arg(&criu, "--file-locks");
+	criu_arg(&criu, "--link-remap");
+	criu_arg(&criu, "--ext-unix-sk");
+	for (size_t i = 0; !r && i < re->dumped.externals.nr; i++)
+		r = add_external(re, &criu, &re->dumped.externals.list[i]);
+	criu.namespaces_of = re->placeholder;
+	criu.no_firewall = true;
+	criu.resume = fill_process;
+	criu.ctx = re;
+	if (!r)
+		r = criu_run(&criu, re->err);
+out:
+	criu_free(&criu);
+	return r;
+}
+
+/* Processes of the app that are left of a failed restore; nothing may run with holes. */
+static void kill_tree(const struct restore *re)
+{
+	_cleanup_free_ char *ours = NULL;
+	_cleanup_free_ pid_t *pids = NULL;
+	size_t nr;
+
+	if (proc_cgroup(getpid(), &ours) < 0 || proc_tree(re->meta.pid, &pids, &nr) < 0)
+		return;
+	for (size_t i = 0; i < nr; i++) {
+		_cleanup_free_ char *theirs = NULL;
+
+		/* The number may by now belong to somebody else. */
+		if (proc_cgroup(pids[i], &theirs) < 0 || strcmp(ours, theirs) ||
+		    pids[i] == getpid() || pids[i] == re->placeholder)
+			continue;
+		kill(pids[i], SIGKILL);
+	}
+}
+
+/* A control process may run beside the unit's own cgroup; what we start must be in it. */
+static int enter_cgroup(const struct restore *re)
+{
+	_cleanup_free_ char *ours = NULL, *theirs = NULL;
+	char path[4200];
+	int r;
+
+	r = proc_cgroup(getpid(), &ours);
+	if (!r)
+		r = proc_cgroup(re->placeholder, &theirs);
+	if (!r && strcmp(ours, theirs)) {
+		r = path_format(path, sizeof(path), "/sys/fs/cgroup%s/cgroup.procs", theirs);
+		if (!r)
+			r = file_write(path, "0", 1, 0644);
+	}
+	if (r < 0)
+		return error_set(re->err, -r, "cannot enter the cgroup of %s: %s", re->meta.name,
+				 strerror(-r));
+
+	return 0;
+}
+
+/* systemd must know the new main process before the placeholder ends, or it stops the unit. */
+static int hand_over(const struct restore *re)
+{
+	int r;
+
+	r = sd_notifyf(0, "MAINPID=%d", re->meta.pid);
+	if (r > 0)
+		r = sd_notify_barrier(0, NOTIFY_TIMEOUT_US);
+	else if (!r)
+		r = -ENOENT;
+	if (r < 0)
+		return error_set(re->err, -r, "cannot tell systemd the main process of %s: %s",
+				 re->meta.name, strerror(-r));
+	kill(re->placeholder, SIGKILL);
+
+	return 0;
+}
+
+static int make_scope(const struct restore *re)
+{
+	_cleanup_bus_ sd_bus *bus = NULL;
+	_cleanup_free_ pid_t *pids = NULL;
+	char name[64], description[96];
+	size_t nr;
+	int r;
+
+	snprintf(name, sizeof(name), "nvwa-%d.scope", re->meta.pid);
+	snprintf(description, sizeof(description), "Program %d carried by nvwa", re->meta.pid);
+	r = proc_tree(re->meta.pid, &pids, &nr);
+	if (r < 0)
+		return error_set(re->err, -r, "process %d is gone", re->meta.pid);
+	r = bus_open(&bus, re->err);
+	if (!r)
+		r = bus_start_scope(bus, name, description, pids, nr, re->err);
+
+	return r;
+}
+
+static int restore(struct restore *re)
+{
+	int r;
+
+	criu_reuse();
+	r = restore_files(re);
+	if (!r)
+		r = restore_clocks(re);
+	if (!r && re->placeholder)
+		r = enter_cgroup(re);
+	if (!r)
+		r = run_restore(re);
+	if (!r)
+		r = re->placeholder ? hand_over(re) : make_scope(re);
+	if (r < 0)
+		kill_tree(re);
+
+	return r;
+}
+
+int app_restore_with(const char *dir, pid_t placeholder, app_insert_fn insert, void *ctx,
+		     struct app_restored *done, struct error *err)
+{
+	struct error own = { "" };
+	struct restore re = {
+		.dir = dir, .placeholder = placeholder, .images = -1,
+		.insert = insert, .ctx = ctx, .done = done, .err = err ? err : &own,
+	};
+	char images[4200];
+	int r;
+
+	memset(done, 0, sizeof(*done));
+	r = meta_read(dir, &re.meta, re.err);
+	if (!r)
+		r = dumped_read(dir, &re.dumped, re.err);
+	if (!r)
+		r = path_format(images, sizeof(images), "%s/img", dir);
+	if (!r) {
+		re.images = open(images, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (re.images < 0)
+			r = error_set(re.err, errno, "cannot open %s: %s", images,
+				      strerror(errno));
+	}
+	if (!r && (re.meta.kind == APP_SERVICE) != (placeholder != 0))
+		r = error_set(re.err, EINVAL, "%s is restored around the wrong thing",
+			      re.meta.name);
+	done->pid = re.meta.pid;
+	if (!r)
+		r = restore(&re);
+
+	if (re.images >= 0)
+		close(re.images);
+	dumped_free(&re.dumped);
+	meta_free(&re.meta);
+	return r;
+}
+
+int app_restore(const char *dir, pid_t placeholder, struct app_restored *done, struct error *err)
+{
+	_cleanup_close_ int keeper = keeper_open(err);
+
+	if (keeper < 0)
+		return keeper;
+	return app_restore_with(dir, placeholder, insert_from_keeper, &keeper, done, err);
+}

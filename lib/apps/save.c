@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* In the old kernel: what of an app is recorded besides CRIU's images. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include "lib/apps/app.h"
+#include "lib/apps/archive.h"
+#include "lib/apps/bus.h"
+#include "lib/apps/meta.h"
+#include "lib/apps/unitfile.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/file.h"
+
+struct unit_facts {
+	char *fragment;
+	char **dropins;
+	char **runtime_directories;
+	char *pid_file;
+	bool private_tmp;
+};
+
+static void unit_facts_free(struct unit_facts *f)
+{
+	free(f->fragment);
+	free(f->pid_file);
+	cleanup_strv(&f->dropins);
+	cleanup_strv(&f->runtime_directories);
+}
+
+static int read_unit_facts(const char *unit, struct unit_facts *f, struct error *err)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_bus_ sd_bus *bus = NULL;
+	int r;
+
+	r = bus_open(&bus, err);
+	if (!r)
+		r = bus_unit(bus, unit, &path, err);
+	if (r < 0)
+		return r;
+	r = bus_string(bus, path, "Unit", "FragmentPath", &f->fragment);
+	if (r >= 0)
+		r = bus_strings(bus, path, "Unit", "DropInPaths", &f->dropins);
+	if (r >= 0)
+		r = bus_strings(bus, path, "Service", "RuntimeDirectory", &f->runtime_directories);
+	if (r >= 0)
+		r = bus_string(bus, path, "Service", "PIDFile", &f->pid_file);
+	if (r >= 0)
+		r = bus_bool(bus, path, "Service", "PrivateTmp", &f->private_tmp);
+	if (r < 0)
+		return error_set(err, -r, "systemd does not tell about %s: %s", unit,
+				 strerror(-r));
+	if (!f->fragment[0])
+		return error_set(err, ENOENT, "service %s has no unit file: it cannot be made "
+				 "again in the next kernel", unit);
+
+	return 0;
+}
+
+static size_t strv_length(char **list)
+{
+	size_t nr = 0;
+
+	while (list && list[nr])
+		nr++;
+	return nr;
+}
+
+/* The stand-in unit, and the names of the drop-ins that must not apply to it. */
+static int write_unit(const char *dir, const char *unit, const struct unit_facts *f,
+		      struct error *err)
+{
+	_cleanup_free_ char *text = NULL, *masks = NULL;
+	size_t nr = 1 + strv_length(f->dropins), size;
+	_cleanup_strv_ char **sources = calloc(nr + 1, sizeof(char *));
+	FILE *out = open_memstream(&masks, &size);
+	const char *path = f->fragment;
+	char target[4096];
+	int r = 0;
+
+	for (size_t i = 0; sources && out && !r && i < nr; i++) {
+		if (i)
+			path = f->dropins[i - 1];
+		r = file_read(path, &sources[i], NULL);
+		if (i)
+			fprintf(out, "%s\n", strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
+	}
+	if (!sources || !out || fclose(out))
+		return -ENOMEM;
+	if (r < 0)
+		return error_set(err, -r, "cannot read the unit file %s: %s", path, strerror(-r));
+
+	r = unitfile_transform((const char *const *)sources, nr, &text);
+	if (!r)
+		r = path_format(target, sizeof(target), "%s/unit/%s", dir, unit);
+	if (!r)
+		r = file_write(target, text, strlen(text), 0644);
+	if (!r)
+		r = path_format(target, sizeof(target), "%s/unit/masks", dir);
+	if (!r)
+		r = file_write(target, masks, strlen(masks), 0644);
+	if (r < 0)
+		return error_set(err, -r, "cannot write %s/unit: %s", dir, strerror(-r));
+
+	return 0;
+}
+
+/* Which files must be carried along. */
+static int list_trees(const struct unit_facts *f, struct app_meta *meta)
+{
+	char path[4096];
+	int r = 0;
+
+	for (char **name = f->runtime_directories; !r && name && *name; name++) {
+		r = path_format(path, sizeof(path), "/run/%s", *name);
+		if (!r)
+			r = meta_add_tree(meta, path, false);
+	}
+	if (!r && f->private_tmp)
+		r = meta_add_tree(meta, "/tmp", true);
+	if (!r && f->private_tmp)
+		r = meta_add_tree(meta, "/var/tmp", true);
+	if (!r && f->pid_file && f->pid_file[0])
+		r = meta_add_tree(meta, f->pid_file, false);
+
+	return r;
+}
+
+static int save_service(const struct app *app, const char *dir, struct app_meta *meta,
+			struct error *err)
+{
+	__attribute__((cleanup(unit_facts_free))) struct unit_facts facts = { 0 };
+	int r;
+
+	r = read_unit_facts(app->name, &facts, err);
+	if (!r)
+		r = write_unit(dir, app->name, &facts, err);
+	if (!r)
+		r = list_trees(&facts, meta);
+
+	return r;
+}
+
+int app_save(const struct app *app, const char *dir, struct error *err)
+{
+	__attribute__((cleanup(meta_free))) struct app_meta meta = { 0 };
+	struct utsname uts;
+	char path[4096];
+	int r;
+
+	uname(&uts);
+	meta.kind = app->kind;
+	meta.pid = app->pid;
+	meta.name = strdup(app->name);
+	meta.release = strdup(uts.release);
+	if (!meta.name || !meta.release)
+		return error_set(err, ENOMEM, "out of memory");
+
+	r = path_format(path, sizeof(path), "%s/%s", dir, app->name);
+	if (!r)
+		r = tree_remove(path);
+	if (!r)
+		r = dir_make(path);
+	if (r < 0)
+		return error_set(err, -r, "cannot make %s/%s: %s", dir, app->name, strerror(-r));
+	if (app->kind == APP_SERVICE) {
+		r = save_service(app, path, &meta, err);
+		if (r < 0)
+			return error_set(err, -r, "cannot record service %s: %s", app->name,
+					 strerror(-r));
+	}
+
+	return meta_write(path, &meta, err);
+}
+
+int app_save_files(const struct app *app, const char *dir, struct error *err)
+{
+	__attribute__((cleanup(meta_free))) struct app_meta meta = { 0 };
+	char path[4096], tar[4200], base[4200];
+	int r;
+
+	r = path_format(path, sizeof(path), "%s/%s", dir, app->name);
+	if (!r)
+		r = meta_read(path, &meta, err);
+	for (size_t i = 0; !r && i < meta.nr_trees; i++) {
+		const struct meta_tree *t = &meta.trees[i];
+
+		r = path_format(tar, sizeof(tar), "%s/%s", path, t->tar);
+		if (!r && t->inside)
+			r = path_format(base, sizeof(base), "/proc/%d/root%s", app->pid, t->path);
+		else if (!r)
+			r = path_format(base, sizeof(base), "%s", t->path);
+		if (!r)
+			r = archive_save(base, tar, err);
+	}
+
+	return r;
+}

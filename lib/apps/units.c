@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The generated units of the first boot: how they come, and how they go. */
+#include "lib/apps/units.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/apps/bus.h"
+#include "lib/apps/paths.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/file.h"
+#include "uapi/record.h"
+
+/* In the directory of an app: it was given up, its own unit is to be used. */
+#define FRESH_MARK	"fresh"
+
+/* nvwa's own units, and what starts each. */
+static const struct {
+	const char *unit, *wanted_by;
+} static_units[] = {
+	{ "nvwa-net.service", "sysinit.target" },
+	{ "nvwa-files.service", "sysinit.target" },
+	{ "nvwa-resume.service", "sysinit.target" },
+	{ "nvwa-settle.service", "multi-user.target" },
+};
+
+/*
+ * /tmp must not be emptied in this boot. Of several lines for one path the
+ * first counts, in the order of the files' names.
+ */
+#define TMPFILES_NAME	"00-nvwa.conf"
+#define TMPFILES_TEXT	"d /tmp 1777 root root -\n"
+
+static int link_unit(const char *early, const char *unit, const char *wanted_by)
+{
+	char path[4096], target[4096];
+	int r;
+
+	r = path_format(path, sizeof(path), "%s/%s.wants", early, wanted_by);
+	if (!r)
+		r = dir_make(path);
+	if (!r)
+		r = path_format(path, sizeof(path), "%s/%s.wants/%s", early, wanted_by, unit);
+	if (!r)
+		r = path_format(target, sizeof(target), "%s/%s", app_paths()->units, unit);
+	if (!r && symlink(target, path) && errno != EEXIST)
+		r = -errno;
+
+	return r;
+}
+
+/* Drop-ins are part of the stand-in already; each is hidden by one of its name that is empty. */
+static int mask_dropins(const char *dir, const char *early, const char *unit)
+{
+	_cleanup_free_ char *masks = NULL;
+	char path[4096], *line, *rest;
+	int r;
+
+	r = path_format(path, sizeof(path), "%s/unit/masks", dir);
+	if (!r)
+		r = file_read(path, &masks, NULL);
+	if (!r && *masks) {
+		r = path_format(path, sizeof(path), "%s/%s.d", early, unit);
+		if (!r)
+			r = dir_make(path);
+	}
+	rest = masks;
+	while (!r && (line = strsep(&rest, "\n"))) {
+		if (!*line)
+			continue;
+		r = path_format(path, sizeof(path), "%s/%s.d/%s", early, unit, line);
+		if (!r && symlink("/dev/null", path) && errno != EEXIST)
+			r = -errno;
+	}
+
+	return r;
+}
+
+static int generate_stand_in(const char *dir, const char *early, const char *unit)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[4096];
+	size_t len;
+	int r;
+
+	r = path_format(path, sizeof(path), "%s/%s", dir, FRESH_MARK);
+	if (r < 0)
+		return r;
+	if (!access(path, F_OK))
+		return 0;
+	r = path_format(path, sizeof(path), "%s/unit/%s", dir, unit);
+	if (!r)
+		r = file_read(path, &text, &len);
+	/* A program, or something that was not recorded to its end. */
+	if (r == -ENOENT)
+		return 0;
+	if (!r)
+		r = path_format(path, sizeof(path), "%s/%s", early, unit);
+	if (!r)
+		r = file_write(path, text, len, 0644);
+	if (!r)
+		r = mask_dropins(dir, early, unit);
+	if (!r)
+		r = link_unit(early, unit, "nvwa-resume.service");
+
+	return r;
+}
+
+int apps_generate_units(const char *state, const char *early, struct error *err)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	char apps[4000], path[4096];
+	struct dirent *entry;
+	int r;
+
+	r = path_format(apps, sizeof(apps), "%s/apps", state);
+	if (r < 0)
+		return r;
+	dir = opendir(apps);
+	if (!dir && errno == ENOENT)
+		return 0;
+	if (!dir)
+		return error_set(err, errno, "cannot read %s: %s", apps, strerror(errno));
+
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		r = path_format(path, sizeof(path), "%s/%s", apps, entry->d_name);
+		if (!r)
+			r = generate_stand_in(path, early, entry->d_name);
+		/* Without its stand-in a service starts afresh: the others go on. */
+		if (r < 0)
+			error_set(err, -r, "cannot generate %s: %s", entry->d_name, strerror(-r));
+	}
+	for (size_t i = 0; i < sizeof(static_units) / sizeof(static_units[0]); i++) {
+		r = link_unit(early, static_units[i].unit, static_units[i].wanted_by);
+		if (r < 0)
+			return error_set(err, -r, "cannot start %s: %s", static_units[i].unit,
+					 strerror(-r));
+	}
+	r = path_format(path, sizeof(path), "%s/%s", app_paths()->tmpfiles, TMPFILES_NAME);
+	if (!r)
+		r = file_write(path, TMPFILES_TEXT, strlen(TMPFILES_TEXT), 0644);
+	if (r < 0)
+		return error_set(err, -r, "cannot keep /tmp: %s", strerror(-r));
+
+	return 0;
+}
+
+int apps_forget_units(struct error *err)
+{
+	_cleanup_bus_ sd_bus *bus = NULL;
+	char path[4096];
+	int r;
+
+	r = file_write(APPS_SETTLED, "", 0, 0644);
+	if (r < 0)
+		return error_set(err, -r, "cannot write %s: %s", APPS_SETTLED, strerror(-r));
+	if (!path_format(path, sizeof(path), "%s/%s", app_paths()->tmpfiles, TMPFILES_NAME))
+		unlink(path);
+	r = bus_open(&bus, err);
+	if (!r)
+		r = bus_reload(bus, err);
+
+	return r;
+}
+
+int apps_start_fresh(const char *unit, struct error *err)
+{
+	_cleanup_bus_ sd_bus *bus = NULL;
+	char path[4096];
+	int r;
+
+	r = path_format(path, sizeof(path), "%s/apps/%s", NVWA_STATE_DIR, unit);
+	if (r < 0 || access(path, F_OK))
+		return error_set(err, ENOENT, "%s was not carried", unit);
+	r = path_format(path, sizeof(path), "%s/apps/%s/%s", NVWA_STATE_DIR, unit, FRESH_MARK);
+	if (!r)
+		r = file_write(path, "", 0, 0644);
+	if (r < 0)
+		return error_set(err, -r, "cannot write %s: %s", path, strerror(-r));
+	r = bus_open(&bus, err);
+	if (!r)
+		r = bus_reload(bus, err);
+	if (!r)
+		r = bus_job(bus, "StartUnit", unit, err);
+
+	return r;
+}
