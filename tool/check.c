@@ -57,10 +57,12 @@ static void refuse(struct check *c, int code, const struct error *err, int r)
 	add_reason(c, true, code, NULL, err->text[0] ? err->text : strerror(-r));
 }
 
-static void check_machine(struct check *c)
+/* Returns false if this machine takes no module and no kernel of ours. */
+static bool check_machine(struct check *c)
 {
 	_cleanup_close_ int lock = -1;
 	struct error err = { 0 };
+	bool open = true;
 	int r;
 
 	/* Given back at once: who only checks does not stand in anybody's way. */
@@ -70,9 +72,12 @@ static void check_machine(struct check *c)
 	for (size_t i = 0; i < machine_nr_locks; i++) {
 		memset(&err, 0, sizeof(err));
 		r = machine_locks[i]("", &err);
-		if (r < 0)
+		if (r < 0) {
 			refuse(c, EXIT_LOCKDOWN, &err, r);
+			open = false;
+		}
 	}
+	return open;
 }
 
 static void check_keeper(struct check *c)
@@ -316,6 +321,7 @@ int check_run(const struct config *config, const char *release, bool force,
 	result->running = strdup(uts.release);
 	if (geteuid() != 0) {
 		/* Most of the rest cannot be seen by others. */
+		result->release = release ? strdup(release) : NULL;
 		add_reason(&c, true, EXIT_ROOT, NULL, "an update and its check need root. Run "
 			   "nvwa through sudo");
 		return verdict(result);
@@ -325,8 +331,9 @@ int check_run(const struct config *config, const char *release, bool force,
 	result->apps = calloc(nr + 1, sizeof(*result->apps));
 	if (!c.apps || !result->apps)
 		abort();
-	check_machine(&c);
-	check_keeper(&c);
+	/* A module that cannot be loaded there is a consequence and no further reason. */
+	if (check_machine(&c))
+		check_keeper(&c);
 	if (check_release(&c, release) == 0)
 		check_target(&c);
 	check_apps(&c);
@@ -426,7 +433,8 @@ static void print_json(const struct check_result *result, int code)
 	}
 	json_object_object_add(root, "apps", apps);
 	json_object_object_add(root, "reasons", reasons_json(result));
-	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY));
+	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
+					    JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(root);
 }
 

@@ -289,7 +289,8 @@ int verb_status(int argc, char **argv)
 	}
 	root = collect(&config);
 	if (json)
-		puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY));
+		puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
+					    JSON_C_TO_STRING_NOSLASHESCAPE));
 	else
 		print_status(root);
 	json_object_put(root);
