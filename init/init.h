@@ -48,6 +48,8 @@ void clock_set(const struct nvwa_adopt *adopt);
 int memory_add(int keeper, uint64_t start, uint64_t len, int nid);
 /* All hidden RAM; the number of ranges that could not be added. */
 int memory_add_all(int keeper);
+/* Wipe and free what was held back for programs that will not come back. */
+void memory_release(int keeper);
 
 /* root.c: call root_listen() before the drivers go in. */
 void root_listen(void);

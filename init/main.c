@@ -20,6 +20,7 @@ static void boot_without_record(int keeper, const char *why)
 	state_failed(why);
 	if (memory_add_all(keeper))
 		boot_again("this machine's memory cannot be added");
+	memory_release(keeper);
 }
 
 int main(int argc, char **argv)
@@ -56,10 +57,8 @@ int main(int argc, char **argv)
 		timeline_stamp("adopted");
 		orders_carry_out(keeper, record.orders);
 		timeline_stamp("memory-added");
-		if (record_unpack(&record, &err)) {
-			log_error("%s", err.text);
-			state_failed(err.text);
-		}
+		if (record_unpack(&record, &err))
+			boot_without_record(keeper, err.text);
 		timeline_stamp("record-unpacked");
 	}
 	orders_limit_run(record.orders ? record.orders : "");

@@ -6,6 +6,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -98,6 +99,23 @@ static int add_module(struct cpio *c, const struct module *m, struct error *err)
 	return add_entry(c, name, S_IFREG | 0600, data, len);
 }
 
+/* A file under its own path, with the directories that it lies in. */
+static int add_firmware(struct cpio *c, const char *path)
+{
+	_cleanup_free_ char *data = NULL;
+	char dir[PATH_MAX];
+	size_t len;
+	int r = file_read(path, &data, &len);
+
+	/* The kernel takes it well when a directory is there already. */
+	for (const char *p = path; !r && (p = strchr(p + 1, '/'));) {
+		r = path_format(dir, sizeof(dir), "%.*s", (int)(p - path - 1), path + 1);
+		if (!r)
+			r = add_entry(c, dir, S_IFDIR | 0755, NULL, 0);
+	}
+	return r ? r : add_entry(c, path + 1, S_IFREG | 0600, data, len);
+}
+
 static int add_module_list(struct cpio *c, const struct modules *modules)
 {
 	_cleanup_free_ char *text = NULL;
@@ -176,6 +194,8 @@ static int add_all(struct cpio *c, const struct root *root, const struct modules
 		r = add_module_list(c, modules);
 	for (size_t i = 0; i < modules->nr && !r; i++)
 		r = add_module(c, &modules->items[i], err);
+	for (size_t i = 0; i < modules->nr_firmware && !r; i++)
+		r = add_firmware(c, modules->firmware[i]);
 	return r;
 }
 

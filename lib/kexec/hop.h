@@ -7,6 +7,7 @@
  *   /nvwa/root       the root file system (root_format())
  *   /nvwa/hidden     RAM that is added by hotplug (memmap_format())
  *   /nvwa/ram        the machine's whole memory map (memmap_format())
+ *   /lib/firmware    what the drivers of the root may ask for
  */
 #ifndef NVWA_KEXEC_HOP_H
 #define NVWA_KEXEC_HOP_H

@@ -278,7 +278,8 @@ static int align_ram(struct memmap *map)
 	return 0;
 }
 
-int memmap_block_size(const char *sysroot, uint64_t *bytes, struct error *err)
+/* The size of the running kernel's memory blocks. */
+static int running_block_size(const char *sysroot, uint64_t *bytes)
 {
 	_cleanup_free_ char *text = NULL;
 	char path[PATH_MAX];
@@ -289,11 +290,22 @@ int memmap_block_size(const char *sysroot, uint64_t *bytes, struct error *err)
 	if (!r)
 		r = file_read(path, &text, NULL);
 	if (r)
-		return error_set(err, -r, "cannot read the size of a memory block from %s: %s. "
-				 "The kernel needs memory hotplug (CONFIG_MEMORY_HOTPLUG)",
-				 path, strerror(-r));
+		return r;
 	*bytes = strtoull(text, NULL, 16);
 	return *bytes ? 0 : -EBADMSG;
+}
+
+int memmap_block_size(const char *sysroot, uint64_t *bytes, struct error *err)
+{
+	uint64_t running;
+	int r = running_block_size(sysroot, &running);
+
+	if (r)
+		return error_set(err, -r, "The size of a memory block cannot be read (%s). The running "
+				 "kernel needs CONFIG_MEMORY_HOTPLUG.", strerror(-r));
+	/* The scratch is chosen so that the next kernel's are the smallest there are. */
+	*bytes = BLOCK_SIZE_MIN;
+	return 0;
 }
 
 /* Say of each memory block that sysfs names to which NUMA node it belongs. */
@@ -303,7 +315,7 @@ static int read_nodes(const char *sysroot, struct memmap *map)
 	uint64_t block;
 	int r;
 
-	r = memmap_block_size(sysroot, &block, NULL);
+	r = running_block_size(sysroot, &block);
 	if (r == -ENOENT)
 		return 0;
 	if (r)

@@ -43,7 +43,7 @@ int memmap_read(const char *sysroot, struct memmap *map, struct error *err);
 int memmap_format(const struct memmap *map, char **text);
 int memmap_parse(const char *text, struct memmap *map);
 
-/* Size of this kernel's memory hotplug blocks, bytes. */
+/* Size of the next kernel's memory hotplug blocks, bytes; fails where the running one has none. */
 int memmap_block_size(const char *sysroot, uint64_t *bytes, struct error *err);
 
 /* Bytes of type E820_RAM. */

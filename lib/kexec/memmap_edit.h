@@ -10,6 +10,9 @@
 #define E820_PMEM	7
 #define E820_PRAM	12
 
+/* MIN_MEMORY_BLOCK_SIZE in the kernel's arch/x86/mm/init_64.c. */
+#define BLOCK_SIZE_MIN	(128ULL << 20)
+
 /* Append [start, end), joined to the last entry where it goes on from it. */
 int memmap_append(struct memmap *map, uint64_t start, uint64_t end, uint32_t type, int nid);
 

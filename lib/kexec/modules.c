@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
@@ -24,6 +25,7 @@ struct finder {
 	const char *release;
 	struct modules *out;
 	struct error *err;
+	bool optional;		/* a module is left to udev if it is not simple to have it early */
 };
 
 static int add_module(struct finder *f, struct kmod_module *mod);
@@ -55,6 +57,57 @@ static int add_list(struct finder *f, struct kmod_list *list)
 	return r;
 }
 
+static int add_firmware_file(struct finder *f, const char *name)
+{
+	/* Where the kernel looks, drivers/base/firmware_loader/main.c, and how packed. */
+	static const char *const packed[] = { "", ".xz", ".zst" };
+	const char *const dirs[][2] = {
+		{ "/lib/firmware/updates/", f->release }, { "/lib/firmware/updates", "" },
+		{ "/lib/firmware/", f->release }, { "/lib/firmware", "" },
+	};
+
+	for (size_t i = 0; i < 4 * sizeof(packed) / sizeof(packed[0]); i++) {
+		char path[PATH_MAX], **more;
+		int r = path_format(path, sizeof(path), "%s%s/%s%s", dirs[i % 4][0], dirs[i % 4][1],
+				    name, packed[i / 4]);
+
+		if (r)
+			return r;
+		if (access(path, R_OK))
+			continue;
+		more = realloc(f->out->firmware, (f->out->nr_firmware + 1) * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		f->out->firmware = more;
+		more[f->out->nr_firmware] = strdup(path);
+		return more[f->out->nr_firmware] ? (f->out->nr_firmware++, 0) : -ENOMEM;
+	}
+
+	/* Drivers name many files, for all models; those for this machine are installed. */
+	return 0;
+}
+
+/* The firmware that a module says it may load: how many files it names. */
+static int add_firmware(struct finder *f, struct kmod_module *mod)
+{
+	struct kmod_list *info = NULL, *item;
+	int r = kmod_module_get_info(mod, &info), nr = 0;
+
+	if (r < 0)
+		return r;
+	r = 0;
+	kmod_list_foreach(item, info) {
+		if (strcmp(kmod_module_info_get_key(item), "firmware"))
+			continue;
+		nr++;
+		if (!r && !f->optional)
+			r = add_firmware_file(f, kmod_module_info_get_value(item));
+	}
+
+	kmod_module_info_free_list(info);
+	return r ? r : nr;
+}
+
 /* A module after all that must be there before it. Built-in ones have no path. */
 static int add_module(struct finder *f, struct kmod_module *mod)
 {
@@ -66,6 +119,9 @@ static int add_module(struct finder *f, struct kmod_module *mod)
 	if (!path || is_listed(f->out, kmod_module_get_name(mod)))
 		return 0;
 
+	r = add_firmware(f, mod);
+	if (r < 0 || (r > 0 && f->optional))
+		return r < 0 ? r : 0;
 	r = kmod_module_get_softdeps(mod, &pre, &post);
 	if (r < 0)
 		return r;
@@ -224,6 +280,8 @@ static int add_links(struct finder *f)
 	struct dirent *d;
 	int r = 0;
 
+	/* Those with firmware, and much of it, are probed again by udev soon enough. */
+	f->optional = true;
 	while (dir && !r && (d = readdir(dir))) {
 		char path[PATH_MAX], target[PATH_MAX], user[300];
 
@@ -314,5 +372,8 @@ void modules_free(struct modules *modules)
 		free(modules->items[i].options);
 	}
 	free(modules->items);
+	for (size_t i = 0; i < modules->nr_firmware; i++)
+		free(modules->firmware[i]);
+	free(modules->firmware);
 	*modules = (struct modules){ 0 };
 }

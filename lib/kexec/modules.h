@@ -16,6 +16,8 @@ struct module {
 struct modules {
 	struct module *items;
 	size_t nr;
+	char **firmware;	/* files that the drivers of the root may ask for, full paths */
+	size_t nr_firmware;
 };
 
 /*

@@ -19,12 +19,12 @@
 
 #define SUPPORTED "Supported today are ext4, xfs and btrfs on a plain disk or partition."
 
-/* The line of /proc/self/mountinfo (proc_pid_mountinfo(5)) of the last mount on "/". */
+/* The line of /proc/self/mountinfo (proc_pid_mountinfo(5)) of a mount. */
 struct mount {
 	char dev[32], point[PATH_MAX], flags[128], type[64], source[PATH_MAX], super[512];
 };
 
-static int find_mount(struct mount *found)
+static int find_mount(const char *point, struct mount *found)
 {
 	_cleanup_free_ char *text = NULL;
 	char *line, *save = NULL;
@@ -38,7 +38,7 @@ static int find_mount(struct mount *found)
 		struct mount m;
 
 		if (rest && sscanf(line, "%*d %*d %31s %*s %4095s %127s", m.dev, m.point, m.flags) == 3 &&
-		    !strcmp(m.point, "/") &&
+		    !strcmp(m.point, point) &&
 		    sscanf(rest, " - %63s %4095s %511s", m.type, m.source, m.super) == 3) {
 			*found = m;
 			seen = true;
@@ -144,7 +144,10 @@ int root_find(struct root *root, struct error *err)
 	struct mount m;
 	int r;
 
-	r = find_mount(&m);
+	if (!find_mount("/usr", &m))
+		return error_set(err, EOPNOTSUPP, "/usr is a file system of its own, which init would need "
+				 "from the start. This is not supported yet.");
+	r = find_mount("/", &m);
 	if (r < 0)
 		return error_set(err, -r, "The root file system cannot be found (%s).", strerror(-r));
 	if (strcmp(m.type, "ext4") && strcmp(m.type, "xfs") && strcmp(m.type, "btrfs"))

@@ -8,7 +8,6 @@
 #include "lib/kexec/memmap_edit.h"
 
 #define GIB		(1ULL << 30)
-#define BLOCK_SIZE_MIN	(128ULL << 20)	/* MIN_MEMORY_BLOCK_SIZE, arch/x86/mm/init_64.c */
 
 /*
  * Above this end of RAM the kernel makes its memory blocks larger than

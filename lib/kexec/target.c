@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <glob.h>
 #include <limits.h>
 #include <linux/reboot.h>
 #include <stdlib.h>
@@ -123,6 +124,28 @@ static int check_installed(const char *release, struct error *err)
 			 "for it. Installed are: %s.", release, known);
 }
 
+/*
+ * Memory modules that ACPI announces are added by the next kernel itself when
+ * it boots, with nobody there yet to hold back the pages of programs.
+ */
+static bool has_memory_devices(void)
+{
+	glob_t found;
+	bool present = false;
+
+	/* PNP0C80 is the ACPI specification's memory device; bit 0 of its status says present. */
+	if (glob("/sys/bus/acpi/devices/PNP0C80:*/status", 0, NULL, &found))
+		return false;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		_cleanup_free_ char *status = NULL;
+
+		if (!file_read(found.gl_pathv[i], &status, NULL) && (atoi(status) & 1))
+			present = true;
+	}
+	globfree(&found);
+	return present;
+}
+
 /* What this machine is, whatever the release. */
 static int check_machine(struct error *err)
 {
@@ -135,6 +158,9 @@ static int check_machine(struct error *err)
 	    disabled[0] != '0')
 		return error_set(err, EPERM, "kernel.kexec_load_disabled is set, so that no kernel can be "
 				 "loaded until the next boot. Take it out of sysctl.conf and reboot.");
+	if (has_memory_devices())
+		return error_set(err, EOPNOTSUPP, "This machine has memory modules that can be unplugged "
+				 "(ACPI device PNP0C80), which is not supported yet.");
 	if (access("/proc/sys/kernel/kexec_load_disabled", F_OK))
 		return error_set(err, ENOSYS, "The running kernel is built without CONFIG_KEXEC.");
 	return 0;
@@ -210,6 +236,8 @@ int target_load(struct target *t, const struct target_load *how, struct error *e
 	struct load l = { .sysroot = "", .image = &t->image, .plan = how->plan };
 	int r;
 
+	if (!t->image.kernel)
+		return -EALREADY;
 	r = cmdline_next("", how->tsc_khz, &cmdline, err);
 	if (!r)
 		r = hop_build(&t->root, &t->modules, how, &initramfs, &l.initramfs_len, err);
@@ -219,8 +247,12 @@ int target_load(struct target *t, const struct target_load *how, struct error *e
 	l.cmdline = cmdline;
 	l.initramfs = initramfs;
 	r = load(&l, t->segments, err);
-	t->loaded = !r;
-	return r;
+	if (r < 0)
+		return r;
+	t->loaded = true;
+	/* The kernel has its own copy; no need to hold 60 MB through the freeze. */
+	image_free(&t->image);
+	return 0;
 }
 
 const struct nvwa_range *target_segments(const struct target *t, size_t *nr)

@@ -39,7 +39,10 @@ struct target_load {
 /* The static program that becomes /init of the hop initramfs; tests set another. */
 extern const char *target_init_path;
 
-/* Build the hop initramfs, boot parameters and segments, and kexec_load() them. */
+/*
+ * Build the hop initramfs, boot parameters and segments, and kexec_load() them.
+ * Once for a target: the unpacked kernel is let go of.
+ */
 int target_load(struct target *t, const struct target_load *how, struct error *err);
 
 /* Destinations of the loaded segments, for NVWA_IOC_SEAL. Valid until target_free(). */
