@@ -229,7 +229,7 @@ install: all
 		[ ! -f $(B)/$$f ] || $(INSTALL) -m 755 $(B)/$$f $(DESTDIR)$(LIBDIR)/$$f || exit 1; \
 	done
 	if [ -f $(B)/libnvwa-criu.so ]; then \
-		$(INSTALL) -D -m 644 $(B)/libnvwa-criu.so $(DESTDIR)$(LIBDIR)/criu/libnvwa-criu.so; \
+		$(INSTALL) -D -m 644 $(B)/libnvwa-criu.so $(DESTDIR)$(LIBDIR)/libnvwa-criu.so; \
 	fi
 	if [ -f $(B)/nvwa-generator ]; then \
 		$(INSTALL) -D -m 755 $(B)/nvwa-generator \
