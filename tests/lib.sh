@@ -143,9 +143,9 @@ guest() {
 # guest_up LAB-UP-OPTIONS...: boot a guest and put nvwa into it.
 guest_up() {
 	"$top/lab/down" >/dev/null 2>&1
+	guest_is_up=1
 	"$top/lab/up" "$@" >"$out/up.log" 2>&1 ||
 		give_up "the guest starts" "$(tail -n 30 "$out/up.log")"
-	guest_is_up=1
 	guest_install >"$out/install.log" 2>&1 ||
 		give_up "nvwa is installed" "$(tail -n 30 "$out/install.log")"
 	pass "a guest with nvwa starts ($(tail -n 1 "$out/up.log" | sed "s/.*': //; s/, at .*//"))"
