@@ -98,7 +98,8 @@ static int check_elf(const Elf64_Ehdr *e, size_t len)
 	if (len < sizeof(*e) || memcmp(e->e_ident, ELFMAG, SELFMAG) ||
 	    e->e_ident[EI_CLASS] != ELFCLASS64 || e->e_ident[EI_DATA] != ELFDATA2LSB ||
 	    e->e_machine != EM_X86_64 || e->e_phentsize != sizeof(Elf64_Phdr) ||
-	    e->e_phoff > len || e->e_phnum > (len - e->e_phoff) / sizeof(Elf64_Phdr))
+	    e->e_phoff % 8 || e->e_phoff > len ||
+	    e->e_phnum > (len - e->e_phoff) / sizeof(Elf64_Phdr))
 		return -ENOEXEC;
 	return 0;
 }

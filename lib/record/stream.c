@@ -22,8 +22,7 @@ static bool name_is_safe(const char *name, size_t len)
 
 		if (i < len && name[i] != '/')
 			continue;
-		if (!part || !memcmp(name + start, "..", part < 2 ? part : 2))
-			/* "", "." and whatever begins with "..": "..x" is nobody's name. */
+		if (!part || (part <= 2 && !memcmp(name + start, "..", part)))
 			return false;
 		start = i + 1;
 	}

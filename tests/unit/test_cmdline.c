@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The next kernel's command line: passed on, stripped, added, and the same after every update. */
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "lib/base/file.h"
+#include "lib/base/param.h"
+#include "lib/kexec/cmdline.h"
+
+#define ALWAYS	"nvwa=1 cryptomgr.notests rcupdate.rcu_expedited=1 noresume"
+
+static char root[] = "/tmp/nvwa-test-XXXXXX";
+
+static void put(const char *path, const char *text)
+{
+	char full[PATH_MAX];
+
+	assert_int_equal(path_format(full, sizeof(full), "%s%s", root, path), 0);
+	assert_int_equal(file_write(full, text, strlen(text), 0644), 0);
+}
+
+static int make_root(void **state)
+{
+	(void)state;
+	return mkdtemp(root) ? 0 : -1;
+}
+
+static int remove_root(void **state)
+{
+	(void)state;
+	return tree_remove(root);
+}
+
+/* What follows a running kernel's command line; and again what follows that. */
+static void expect(const char *running, unsigned int khz, const char *wanted)
+{
+	struct error err = { 0 };
+	char *next;
+
+	for (int i = 0; i < 2; i++) {
+		put("/proc/cmdline", i ? wanted : running);
+		assert_int_equal(cmdline_next(root, khz, &next, &err), 0);
+		assert_string_equal(next, wanted);
+		free(next);
+	}
+}
+
+static void passes_on(void **state)
+{
+	(void)state;
+	expect("root=/dev/vda ro quiet panic=5\n", 0, "root=/dev/vda ro quiet panic=5 " ALWAYS);
+	expect("dyndbg=\"file a.c +p\" quiet\n", 0, "dyndbg=\"file a.c +p\" quiet " ALWAYS);
+	expect("\n", 0, ALWAYS);
+}
+
+static void strips(void **state)
+{
+	(void)state;
+	expect("BOOT_IMAGE=/boot/vmlinuz-6.12 root=/dev/vda crashkernel=256M hugepagesz=2M hugepages=99 "
+	       "rdinit=/bin/sh mem=2G memmap=1M$2M lpj=1234 quiet\n", 0,
+	       "root=/dev/vda quiet " ALWAYS);
+	/* Names that only begin alike stay. */
+	expect("memory_corruption_check=1 default_hugepagesz=1G cmake\n", 0,
+	       "memory_corruption_check=1 default_hugepagesz=1G cmake " ALWAYS);
+}
+
+static void keeps_inits_arguments_last(void **state)
+{
+	(void)state;
+	expect("quiet -- single tsc=x nvwa=1\n", 0, "quiet " ALWAYS " -- single tsc=x nvwa=1");
+}
+
+static void adds_what_the_machine_allows(void **state)
+{
+	(void)state;
+	put("/sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc\n");
+	put("/proc/interrupts", "  CPU0\n  0:  9  IO-APIC  2-edge  timer\n");
+	expect("quiet\n", 2596123,
+	       "quiet nvwa=1 tsc=reliable no_timer_check cryptomgr.notests "
+	       "rcupdate.rcu_expedited=1 noresume tsc_early_khz=2596123");
+	/* The owner's word counts. */
+	expect("tsc=nowatchdog tsc-early-khz=1 noresume\n", 2596123,
+	       "tsc=nowatchdog tsc-early-khz=1 noresume nvwa=1 no_timer_check cryptomgr.notests "
+	       "rcupdate.rcu_expedited=1");
+
+	put("/sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet\n");
+	put("/proc/sys/crypto/fips_enabled", "1\n");
+	put("/sys/kernel/realtime", "1\n");
+	expect("quiet\n", 2596123, "quiet nvwa=1 no_timer_check noresume");
+	assert_int_equal(tree_remove(root), 0);
+}
+
+static void knows_its_own(void **state)
+{
+	(void)state;
+	assert_true(cmdline_is_ours("a nvwa=1 b\n"));
+	assert_false(cmdline_is_ours("a nvwa=12 b\n"));
+	assert_false(cmdline_is_ours("a -- nvwa=1\n"));
+}
+
+static void finds_values(void **state)
+{
+	char *value;
+
+	(void)state;
+	assert_int_equal(param_value("init=/a root=b init=/sbin/x -- init=/c\n", "init", &value), 0);
+	assert_string_equal(value, "/sbin/x");
+	free(value);
+	assert_int_equal(param_value("xinit=/a init\n", "init", &value), 0);
+	assert_null(value);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(passes_on),
+		cmocka_unit_test(strips),
+		cmocka_unit_test(keeps_inits_arguments_last),
+		cmocka_unit_test(adds_what_the_machine_allows),
+		cmocka_unit_test(knows_its_own),
+		cmocka_unit_test(finds_values),
+	};
+
+	return cmocka_run_group_tests(tests, make_root, remove_root);
+}

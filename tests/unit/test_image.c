@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Kernel images: good ones of every packing are laid out, broken ones refused in words. */
+#include <elf.h>
+#include <errno.h>
+#include <lz4hc.h>
+#include <lzma.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+#include <cmocka.h>
+
+#include "lib/base/file.h"
+#include "lib/kexec/image.h"
+
+#define RELEASE		"6.12.1-test"
+#define SETUP_SECTS	1
+#define SYSTEM		((SETUP_SECTS + 1) * 512)
+#define VERSION_AT	0x300
+#define BASE		0x1000000
+#define ELF_LEN		(64 * 1024)
+#define DATA_AT		0x3000
+#define BSS_LEN		0x5000
+
+static char path[] = "/tmp/nvwa-test-XXXXXX";
+static unsigned char elf[ELF_LEN];
+static unsigned char file[256 * 1024];
+static size_t file_len;
+
+/* Two segments with a hole between, the second with a bss. */
+static void make_elf(void)
+{
+	Elf64_Ehdr *e = (void *)elf;
+	Elf64_Phdr *ph = (void *)(elf + sizeof(*e));
+
+	memset(elf, 0, sizeof(elf));
+	memcpy(e->e_ident, ELFMAG, SELFMAG);
+	e->e_ident[EI_CLASS] = ELFCLASS64;
+	e->e_ident[EI_DATA] = ELFDATA2LSB;
+	e->e_machine = EM_X86_64;
+	e->e_entry = BASE + 0x10;
+	e->e_phoff = sizeof(*e);
+	e->e_phentsize = sizeof(*ph);
+	e->e_phnum = 3;
+	ph[0] = (Elf64_Phdr){
+		.p_type = PT_LOAD, .p_offset = 0x1000, .p_paddr = BASE, .p_filesz = 0x1800,
+		.p_memsz = 0x1800,
+	};
+	ph[1] = (Elf64_Phdr){
+		.p_type = PT_LOAD, .p_offset = 0x4000, .p_paddr = BASE + DATA_AT, .p_filesz = 0x200,
+		.p_memsz = 0x200 + BSS_LEN,
+	};
+	ph[2].p_type = PT_NOTE;
+	memset(elf + 0x1000, 0xaa, 0x1800);
+	memset(elf + 0x4000, 0xbb, 0x200);
+	/* Something that does not pack away to nothing. */
+	for (size_t i = 0x8000; i < ELF_LEN; i++)
+		elf[i] = i * i >> 7;
+}
+
+static void make_file(const void *payload, size_t len)
+{
+	struct setup_header *h = (void *)(file + 0x1f1);
+	const size_t offset = 0x40;
+
+	memset(file, 0, sizeof(file));
+	h->setup_sects = SETUP_SECTS;
+	h->boot_flag = 0xaa55;
+	h->jump = 0xeb | (0x1f1 + sizeof(*h) - 0x202) << 8;
+	h->header = 0x53726448;
+	h->version = 0x020f;
+	h->xloadflags = XLF_KERNEL_64;
+	h->kernel_version = VERSION_AT - 512;
+	h->payload_offset = offset;
+	h->payload_length = len;
+	h->pref_address = BASE;
+	h->init_size = 0x4000;
+	h->cmdline_size = 2047;
+	h->syssize = (offset + len + 15) / 16;
+	strcpy((char *)file + VERSION_AT, RELEASE " (builder@host) #1 SMP");
+	memcpy(file + SYSTEM + offset, payload, len);
+	file_len = SYSTEM + h->syssize * 16;
+}
+
+static int load(struct image *image, struct error *err)
+{
+	memset(err, 0, sizeof(*err));
+	assert_int_equal(file_write(path, file, file_len, 0600), 0);
+	return image_read(path, RELEASE, image, err);
+}
+
+static void assert_good(const void *payload, size_t len)
+{
+	struct image image;
+	struct error err;
+	int r;
+
+	make_file(payload, len);
+	r = load(&image, &err);
+	assert_string_equal(err.text, "");
+	assert_int_equal(r, 0);
+	assert_int_equal(image.load_addr, BASE);
+	assert_int_equal(image.entry, BASE + 0x10);
+	assert_int_equal(image.kernel_len, DATA_AT + 0x200);
+	/* The segments go further than init_size, and to a whole page. */
+	assert_int_equal(image.load_end, BASE + 0x9000);
+	assert_memory_equal(image.kernel, elf + 0x1000, 0x1800);
+	for (size_t i = 0x1800; i < DATA_AT; i++)
+		assert_int_equal(image.kernel[i], 0);
+	assert_memory_equal(image.kernel + DATA_AT, elf + 0x4000, 0x200);
+	assert_string_equal(image.version, RELEASE " (builder@host) #1 SMP");
+	image_free(&image);
+}
+
+static void assert_bad(int code, const char *word)
+{
+	struct image image;
+	struct error err;
+
+	assert_int_equal(load(&image, &err), -code);
+	assert_non_null(strstr(err.text, path));
+	if (!strstr(err.text, word))
+		fail_msg("\"%s\" does not say \"%s\"", err.text, word);
+}
+
+static unsigned char packed[128 * 1024];
+
+static size_t pack_gzip(void)
+{
+	z_stream z = { .next_in = elf, .avail_in = ELF_LEN, .next_out = packed,
+		       .avail_out = sizeof(packed) };
+
+	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	deflateEnd(&z);
+	return sizeof(packed) - z.avail_out;
+}
+
+static size_t pack_xz(void)
+{
+	/* As the kernel's scripts/xz_wrap.sh: the x86 filter, a CRC32. */
+	lzma_options_lzma options;
+	const lzma_filter filters[] = {
+		{ LZMA_FILTER_X86, NULL }, { LZMA_FILTER_LZMA2, &options },
+		{ LZMA_VLI_UNKNOWN, NULL },
+	};
+	size_t len = 0;
+
+	lzma_lzma_preset(&options, 6);
+	assert_int_equal(lzma_stream_buffer_encode((lzma_filter *)filters, LZMA_CHECK_CRC32, NULL,
+						   elf, ELF_LEN, packed, &len, sizeof(packed)),
+			 LZMA_OK);
+	return len;
+}
+
+static size_t pack_lz4(void)
+{
+	/* The legacy frame, in two blocks. */
+	size_t len = 4;
+
+	memcpy(packed, "\x02\x21\x4c\x18", 4);
+	for (int i = 0; i < 2; i++) {
+		int n = LZ4_compress_HC((char *)elf + i * ELF_LEN / 2, (char *)packed + len + 4,
+					ELF_LEN / 2, sizeof(packed) - len - 4, 9);
+		uint32_t size = n;
+
+		assert_true(n > 0);
+		memcpy(packed + len, &size, 4);
+		len += 4 + n;
+	}
+	return len;
+}
+
+static size_t append_size(size_t len)
+{
+	uint32_t size = ELF_LEN;
+
+	memcpy(packed + len, &size, 4);
+	return len + 4;
+}
+
+static void reads_all_packings(void **state)
+{
+	size_t len;
+
+	(void)state;
+	assert_good(elf, ELF_LEN);
+	assert_good(packed, pack_gzip());
+	assert_good(packed, append_size(pack_xz()));
+	assert_good(packed, append_size(pack_lz4()));
+	len = ZSTD_compress(packed, sizeof(packed), elf, ELF_LEN, 19);
+	assert_false(ZSTD_isError(len));
+	assert_good(packed, append_size(len));
+}
+
+static void refuses_other_packings(void **state)
+{
+	(void)state;
+	make_file("BZh91AY", 7);
+	assert_bad(EOPNOTSUPP, "bzip2");
+	make_file("\x5d\x00\x00\x80", 4);
+	assert_bad(EOPNOTSUPP, "lzma");
+	make_file("\x89LZO\x00\x0d", 6);
+	assert_bad(EOPNOTSUPP, "lzo");
+}
+
+static void refuses_damage(void **state)
+{
+	size_t len;
+
+	(void)state;
+	len = pack_gzip();
+	make_file(packed, len / 2);
+	assert_bad(EBADMSG, "gzip");
+	len = pack_xz();
+	make_file(packed, len / 2);
+	assert_bad(EBADMSG, "xz");
+	packed[len / 2] ^= 0x55;
+	make_file(packed, len);
+	assert_bad(EBADMSG, "xz");
+	len = ZSTD_compress(packed, sizeof(packed), elf, ELF_LEN, 19);
+	make_file(packed, len / 2);
+	assert_bad(EBADMSG, "zstd");
+	pack_lz4();
+	memset(packed + 4, 0xff, 4);
+	make_file(packed, 4096);
+	assert_bad(EBADMSG, "lz4");
+}
+
+static void refuses_truncation(void **state)
+{
+	static const size_t lengths[] = { 0, 1, 0x1f1, 600, SYSTEM, SYSTEM + 100 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		make_file(elf, ELF_LEN);
+		file_len = lengths[i];
+		assert_bad(ENOEXEC, "truncated");
+	}
+	make_file(elf, ELF_LEN);
+	file_len -= 512;
+	assert_bad(ENOEXEC, "truncated");
+}
+
+static void refuses_what_is_no_kernel(void **state)
+{
+	(void)state;
+	make_file(elf, ELF_LEN);
+	memset(file + 0x202, 0, 4);
+	assert_bad(ENOEXEC, "not a Linux kernel");
+	memcpy(file + 56, "ARM\x64", 4);
+	assert_bad(ENOEXEC, "arm64");
+	memcpy(file, elf, ELF_LEN);
+	memset(file + 56, 0, 4);
+	assert_bad(ENOEXEC, "ELF");
+}
+
+static void refuses_a_32_bit_kernel(void **state)
+{
+	struct setup_header *h = (void *)(file + 0x1f1);
+
+	(void)state;
+	make_file(elf, ELF_LEN);
+	h->xloadflags = 0;
+	assert_bad(ENOEXEC, "32-bit");
+	((Elf64_Ehdr *)elf)->e_machine = EM_386;
+	make_file(elf, ELF_LEN);
+	assert_bad(ENOEXEC, "not a 64-bit x86 kernel");
+	make_elf();
+}
+
+static void refuses_another_release(void **state)
+{
+	(void)state;
+	make_file(elf, ELF_LEN);
+	strcpy((char *)file + VERSION_AT, RELEASE "2 (builder)");
+	assert_bad(ENOEXEC, RELEASE "2");
+	memset(file + VERSION_AT, 0, 64);
+	assert_bad(ENOEXEC, "not " RELEASE);
+	((struct setup_header *)(file + 0x1f1))->kernel_version = 0;
+	assert_bad(ENOEXEC, "which kernel");
+}
+
+static void refuses_segments_out_of_bounds(void **state)
+{
+	Elf64_Phdr *ph = (void *)(elf + sizeof(Elf64_Ehdr));
+
+#define REFUSE(field, value) do { \
+	make_elf(); \
+	ph[1].field = (value); \
+	make_file(elf, ELF_LEN); \
+	assert_bad(ENOEXEC, "not a 64-bit x86 kernel"); \
+} while (0)
+
+	(void)state;
+	REFUSE(p_offset, ELF_LEN);
+	REFUSE(p_offset, UINT64_MAX);
+	REFUSE(p_filesz, UINT64_MAX);
+	REFUSE(p_memsz, 0x100);
+	REFUSE(p_memsz, UINT64_MAX);
+	REFUSE(p_paddr, UINT64_MAX);
+	REFUSE(p_paddr, 0x800);
+#undef REFUSE
+	make_elf();
+	((Elf64_Ehdr *)elf)->e_phnum = 0xffff;
+	make_file(elf, ELF_LEN);
+	assert_bad(ENOEXEC, "not a 64-bit x86 kernel");
+	make_elf();
+}
+
+static int make_path(void **state)
+{
+	int fd = mkstemp(path);
+
+	(void)state;
+	make_elf();
+	return fd < 0 ? -1 : close(fd);
+}
+
+static int remove_path(void **state)
+{
+	(void)state;
+	return unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_all_packings),
+		cmocka_unit_test(refuses_other_packings),
+		cmocka_unit_test(refuses_damage),
+		cmocka_unit_test(refuses_truncation),
+		cmocka_unit_test(refuses_what_is_no_kernel),
+		cmocka_unit_test(refuses_a_32_bit_kernel),
+		cmocka_unit_test(refuses_another_release),
+		cmocka_unit_test(refuses_segments_out_of_bounds),
+	};
+
+	return cmocka_run_group_tests(tests, make_path, remove_path);
+}
