@@ -58,6 +58,12 @@ typedef void (*app_reason_fn)(void *ctx, const struct app *app, bool fatal, cons
 /* Look for what cannot be carried, with nothing touched. Returns the number of fatal reasons. */
 int app_check(const struct app *app, app_reason_fn reason, void *ctx);
 
+/*
+ * Whether the installed criu can restore on the given kernel: -ENOENT, it is
+ * not installed, -ENOTSUP, it is too old.
+ */
+int apps_check_criu(const char *target_release, struct error *err);
+
 /* One process' memory that CRIU left to us: virtual ranges, sorted. */
 struct app_memory {
 	pid_t pid;

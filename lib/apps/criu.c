@@ -296,13 +296,10 @@ int criu_run(struct criu *criu, struct error *err)
  * with one exception: the frame of the zero page, which only a dump uses. So
  * what was kept serves a restore, and a dump measures anew.
  */
-static int kdat_stored_path(char *path, size_t size)
+static int kdat_stored_path(int version, char *path, size_t size)
 {
 	struct utsname uts;
-	int version = criu_version();
 
-	if (version < 0)
-		return version;
 	uname(&uts);
 
 	return path_format(path, size, "%s/%s-%d", app_paths()->kdat_store, uts.release, version);
@@ -323,36 +320,53 @@ static int copy_file(const char *from, const char *to)
 
 #define REUSED_MARK	NVWA_STATE_DIR "/criu-reused"
 
+/*
+ * In a network namespace of its own, as criu also tries out TCP, which is
+ * locked in ours while programs are restored. It says what it thinks of the
+ * kernel, too, but that is apps_check_criu()'s.
+ */
+static int measure(void)
+{
+	char *argv[] = { (char *)"unshare", (char *)"--net", (char *)"sh", (char *)"-c",
+			 (char *)"ip link set lo up; exec \"$0\" check",
+			 (char *)app_paths()->criu, NULL };
+
+	return command_run(argv, NULL);
+}
+
 int criu_warm(struct error *err)
 {
-	char *argv[] = { (char *)app_paths()->criu, (char *)"check", NULL };
 	char stored[4096];
-	int r;
+	int version, r;
 
+	version = criu_version();
+	if (version < 0)
+		return error_set(err, ENOENT, "there is no criu command: install criu");
 	if (!access(REUSED_MARK, F_OK)) {
 		unlink(app_paths()->kdat);
 		unlink(REUSED_MARK);
 	}
 	if (access(app_paths()->kdat, F_OK)) {
-		/* It says what it thinks of the kernel, too, but that is apps_check_criu()'s. */
-		r = command_run(argv, NULL);
+		r = measure();
 		if (r < 0)
 			return error_set(err, -r, "cannot run criu: %s", strerror(-r));
 	}
-	r = kdat_stored_path(stored, sizeof(stored));
+	r = kdat_stored_path(version, stored, sizeof(stored));
 	if (!r && access(stored, F_OK))
 		r = copy_file(app_paths()->kdat, stored);
 
 	return r < 0 ? error_set(err, -r, "cannot keep what criu measured: %s", strerror(-r)) : 0;
 }
 
-void criu_reuse(void)
+void criu_reuse(int version)
 {
 	char stored[4096];
 
-	/* Without it criu is merely slower. */
-	if (!access(app_paths()->kdat, F_OK) || kdat_stored_path(stored, sizeof(stored)) < 0)
+	if (!access(app_paths()->kdat, F_OK))
 		return;
-	if (!copy_file(stored, app_paths()->kdat))
+	if (kdat_stored_path(version, stored, sizeof(stored)) < 0 ||
+	    copy_file(stored, app_paths()->kdat) < 0)
+		measure();
+	else
 		file_write(REUSED_MARK, "", 0, 0600);
 }

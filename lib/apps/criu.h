@@ -44,7 +44,10 @@ void criu_free(struct criu *criu);
  * is to be done, and remember the outcome for a later boot of this kernel.
  */
 int criu_warm(struct error *err);
-/* Take what criu_warm() remembered of the running kernel, if criu has nothing yet. */
-void criu_reuse(void);
+/*
+ * Before a restore: take what criu_warm() of this version remembered of the
+ * running kernel, if criu has nothing yet, and measure if there is nothing.
+ */
+void criu_reuse(int version);
 
 #endif

@@ -19,6 +19,7 @@
 #include "lib/apps/images.h"
 #include "lib/apps/meta.h"
 #include "lib/apps/proc.h"
+#include "lib/apps/quiesce.h"
 #include "lib/apps/sockets.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
@@ -328,7 +329,7 @@ static int restore(struct restore *re)
 {
 	int r;
 
-	criu_reuse();
+	criu_reuse(re->dumped.criu_version);
 	r = restore_files(re);
 	if (!r)
 		r = restore_clocks(re);
@@ -381,9 +382,23 @@ int app_restore_with(const char *dir, pid_t placeholder, app_insert_fn insert, v
 	return r;
 }
 
+/* The control group of the unit may forbid it all devices (DevicePolicy=, PrivateDevices=). */
+static int open_keeper(struct error *err)
+{
+	int keeper, r;
+
+	r = quiesce_enter(err);
+	if (r < 0)
+		return r;
+	keeper = keeper_open(err);
+	quiesce_leave();
+
+	return keeper;
+}
+
 int app_restore(const char *dir, pid_t placeholder, struct app_restored *done, struct error *err)
 {
-	_cleanup_close_ int keeper = keeper_open(err);
+	_cleanup_close_ int keeper = open_keeper(err);
 
 	if (keeper < 0)
 		return keeper;

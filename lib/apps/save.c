@@ -11,6 +11,7 @@
 #include "lib/apps/app.h"
 #include "lib/apps/archive.h"
 #include "lib/apps/bus.h"
+#include "lib/apps/criu.h"
 #include "lib/apps/meta.h"
 #include "lib/apps/unitfile.h"
 #include "lib/base/cleanup.h"
@@ -161,6 +162,10 @@ int app_save(const struct app *app, const char *dir, struct error *err)
 	if (!meta.name || !meta.release)
 		return error_set(err, ENOMEM, "out of memory");
 
+	/* The dump would do it, with the program frozen. */
+	r = criu_warm(err);
+	if (r < 0)
+		return r;
 	r = path_format(path, sizeof(path), "%s/%s", dir, app->name);
 	if (!r)
 		r = tree_remove(path);

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What stands against carrying an app: its open files. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+
+#include "lib/apps/check.h"
+#include "lib/apps/files.h"
+#include "lib/apps/sockets.h"
+#include "lib/base/cleanup.h"
+
+/* Documentation/admin-guide/devices.txt of the kernel: memory devices */
+#define MEMORY_MAJOR	1
+
+/* app_dump() tells CRIU to copy deleted files up to this size. */
+#define GHOST_LIMIT	(64UL << 20)
+
+struct file_checker {
+	struct checker *c;
+	struct unix_sockets all;
+	uint32_t *own;			/* unix sockets of the app */
+	size_t nr_own;
+};
+
+static bool is_harmless_device(dev_t dev)
+{
+	static const unsigned int minors[] = { 3, 5, 7, 8, 9 };	/* null zero full random urandom */
+
+	for (size_t i = 0; i < sizeof(minors) / sizeof(minors[0]); i++) {
+		if (dev == makedev(MEMORY_MAJOR, minors[i]))
+			return true;
+	}
+
+	return false;
+}
+
+/* What CRIU can restore of files that have no path, by the text of their link. */
+static bool is_known_anonymous(const char *target)
+{
+	static const char *const known[] = {
+		"anon_inode:[eventpoll]", "anon_inode:[eventfd]", "anon_inode:[signalfd]",
+		"anon_inode:[timerfd]", "anon_inode:inotify", "anon_inode:[fanotify]",
+		"anon_inode:[pidfd]", NULL,
+	};
+
+	for (const char *const *k = known; *k; k++) {
+		if (!strcmp(target, *k))
+			return true;
+	}
+
+	return false;
+}
+
+static void check_device(struct file_checker *fc, const struct open_file *f, const char *who)
+{
+	bool terminal = !strncmp(f->target, "/dev/pts/", 9) || !strncmp(f->target, "/dev/tty", 8);
+
+	if (S_ISCHR(f->st.st_mode) && is_harmless_device(f->st.st_rdev))
+		return;
+	check_say(fc->c, true, "%s holds descriptor %d on the %s %s, which cannot be restored. %s",
+		  who, f->fd, terminal ? "terminal" : "device", f->target,
+		  terminal ? "Redirect its input and output" : "Stop it before the update, or take "
+		  "it off the list");
+}
+
+static void check_path(struct file_checker *fc, const struct open_file *f, const char *who)
+{
+	struct stat st;
+
+	if (!f->st.st_nlink && (unsigned long)f->st.st_size > GHOST_LIMIT)
+		check_say(fc->c, true, "%s holds descriptor %d on the deleted file %s of %lu MB, "
+			  "more than is copied", who, f->fd, f->target,
+			  (unsigned long)f->st.st_size >> 20);
+	/* It is opened by its path, which must lead there from here. */
+	if (f->foreign && (stat(f->target, &st) || st.st_dev != f->st.st_dev ||
+			   st.st_ino != f->st.st_ino))
+		check_say(fc->c, true, "%s holds descriptor %d on %s, which is on a mount that is not "
+			  "its own and cannot be found from outside", who, f->fd, f->target);
+}
+
+static bool is_own(const struct file_checker *fc, uint32_t ino)
+{
+	for (size_t i = 0; i < fc->nr_own; i++) {
+		if (fc->own[i] == ino)
+			return true;
+	}
+
+	return false;
+}
+
+static void check_unix(struct file_checker *fc, const struct open_file *f, const char *who)
+{
+	const struct unix_socket *s = unix_socket_find(&fc->all, f->st.st_ino), *peer;
+
+	if (!s || !s->peer || is_own(fc, s->peer))
+		return;
+	peer = unix_socket_find(&fc->all, s->peer);
+	/* A service's stream to the journal is made anew, and datagrams find a name again. */
+	if (fc->c->app->kind == APP_SERVICE && unix_socket_is_journal(&fc->all, s))
+		return;
+	if (s->type == SOCK_DGRAM && peer && peer->name[0])
+		return;
+	check_say(fc->c, true, "%s holds descriptor %d, a local connection%s%s to another program, "
+		  "which would not survive. Close it, or take the program off the list", who, f->fd,
+		  peer && peer->name[0] ? " through " : s->name[0] ? " through " : "",
+		  peer && peer->name[0] ? peer->name : s->name);
+}
+
+static void check_socket(struct file_checker *fc, const struct open_file *f, const char *who)
+{
+	_cleanup_close_ int fd = pidfd_take(f->pid, f->fd);
+	int domain = -1, protocol = -1;
+	socklen_t len = sizeof(int);
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) ||
+	    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len))
+		return;
+	if (domain == AF_UNIX) {
+		check_unix(fc, f, who);
+	} else if (domain == AF_INET || domain == AF_INET6) {
+		if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP &&
+		    protocol != IPPROTO_UDPLITE)
+			check_say(fc->c, true, "%s holds descriptor %d, a socket of IP protocol %d, "
+				  "which cannot be restored", who, f->fd, protocol);
+	} else if (domain != AF_NETLINK && domain != AF_PACKET) {
+		check_say(fc->c, true, "%s holds descriptor %d, a socket of address family %d, which "
+			  "cannot be restored", who, f->fd, domain);
+	}
+}
+
+static int check_file(void *ctx, const struct open_file *f)
+{
+	struct file_checker *fc = ctx;
+	char who[96];
+
+	check_process(f->pid, who, sizeof(who));
+	if (S_ISSOCK(f->st.st_mode) && !strncmp(f->target, "socket:", 7))
+		check_socket(fc, f, who);
+	else if (S_ISCHR(f->st.st_mode) || S_ISBLK(f->st.st_mode))
+		check_device(fc, f, who);
+	else if (!strncmp(f->target, "anon_inode:", 11) && !is_known_anonymous(f->target))
+		check_say(fc->c, true, "%s holds descriptor %d, the kernel object %s, which cannot be restored. Stop "
+			  "it before the update, or make it do without", who, f->fd,
+			  f->target + strlen("anon_inode:"));
+	else if (f->target[0] == '/')
+		check_path(fc, f, who);
+
+	return 0;
+}
+
+static int note_own(void *ctx, const struct open_file *f)
+{
+	struct file_checker *fc = ctx;
+	uint32_t *bigger;
+
+	if (!S_ISSOCK(f->st.st_mode) || !unix_socket_find(&fc->all, f->st.st_ino))
+		return 0;
+	bigger = realloc(fc->own, (fc->nr_own + 1) * sizeof(*bigger));
+	if (!bigger)
+		return -ENOMEM;
+	fc->own = bigger;
+	fc->own[fc->nr_own++] = f->st.st_ino;
+
+	return 0;
+}
+
+void check_files(struct checker *c)
+{
+	struct file_checker fc = { .c = c };
+	const struct app *app = c->app;
+	int r;
+
+	r = unix_sockets_read(&fc.all);
+	if (!r)
+		r = open_files_scan(app->pids, app->nr_pids, note_own, &fc);
+	if (!r)
+		r = open_files_scan(app->pids, app->nr_pids, check_file, &fc);
+	if (r < 0)
+		check_say(c, true, "The open files of %s cannot be looked at: %s", app->name,
+			  strerror(-r));
+	unix_sockets_free(&fc.all);
+	free(fc.own);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the parts of app_check() share. */
+#ifndef NVWA_APPS_CHECK_H
+#define NVWA_APPS_CHECK_H
+
+#include <stdbool.h>
+#include "lib/apps/app.h"
+
+struct checker {
+	const struct app *app;
+	app_reason_fn reason;
+	void *ctx;
+	int nr_fatal;
+};
+
+/* Report one reason. */
+void check_say(struct checker *c, bool fatal, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* "Process 123 (name)"; buf is returned. */
+const char *check_process(pid_t pid, char *buf, size_t size);
+
+/* The open files of all processes. */
+void check_files(struct checker *c);
+/* The unit of a service. */
+void check_unit(struct checker *c);
+
+#endif
