@@ -7,8 +7,6 @@
 
 #include <linux/highmem.h>
 #include <linux/io.h>
-#include <linux/ioport.h>
-#include <linux/memory_hotplug.h>
 #include <linux/module.h>
 #include <linux/pfn.h>
 #include <linux/slab.h>
@@ -47,8 +45,7 @@ static int read_header(struct adopted *a, struct nvwa_adopt *arg)
 	BUILD_BUG_ON(sizeof(a->header) != PAGE_SIZE);
 	if (!PAGE_ALIGNED(arg->header_phys) || arg->header_phys > NVWA_PHYS_LIMIT - PAGE_SIZE)
 		return -EINVAL;
-	if (region_intersects(arg->header_phys, PAGE_SIZE, IORESOURCE_SYSTEM_RAM,
-			      IORES_DESC_NONE) != REGION_DISJOINT) {
+	if (!memory_hidden(arg->header_phys, PAGE_SIZE)) {
 		pr_err("no record at %#llx: that is this kernel's own memory\n",
 		       arg->header_phys);
 		return -ENOENT;
@@ -153,21 +150,31 @@ int adopt(struct nvwa_adopt *arg)
 	return 0;
 }
 
-/* Wipe every page of the set and give it back where it is online; returns how many. */
+/*
+ * Wipe every page of the set, and give it to the allocator where it is online.
+ * What somebody else brought online meanwhile is no longer ours to touch.
+ * Returns how many.
+ */
 static u64 let_go(struct pfnset *s)
 {
 	unsigned long pfn = 0, nr, i;
-	u64 all = s->nr;
+	u64 all = 0;
 
 	while ((pfn = pfnset_next(s, pfn)) != ULONG_MAX) {
-		bool held = memory_page_held(pfn);
-
-		/* A row within one memory block, so that one answer is good for all. */
-		nr = pfnset_row(s, pfn, SZ_128M / PAGE_SIZE - pfn % (SZ_128M / PAGE_SIZE));
-		if (held)
+		/* At most a memory section, all of which is online or not. */
+		nr = pfnset_row(s, pfn, PAGES_PER_SECTION - pfn % PAGES_PER_SECTION);
+		if (memory_page_held(pfn)) {
+			for (i = 1; i < nr && memory_page_held(pfn + i); i++)
+				;
+			nr = i;
 			memory_give(pfn, nr);
-		else
+			all += nr;
+		} else if (memory_hidden(PFN_PHYS(pfn), nr * PAGE_SIZE)) {
 			wipe_hidden(pfn, nr);
+			all += nr;
+		} else {
+			nr = 1;
+		}
 		for (i = 0; i < nr; i++)
 			pfnset_del(s, pfn + i);
 		pfn += nr;

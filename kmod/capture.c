@@ -16,9 +16,9 @@
 #define BATCH		512U
 #define MAX_RANGES	(1U << 20)
 
-/* How long to wait for others to let go of a page: DMA, and references of unknown purpose. */
-#define PINNED_JIFFIES	HZ
-#define EXTRA_JIFFIES	(HZ / 20)
+/* How long a call waits for others to let go: of DMA, and of references of unknown purpose. */
+#define DMA_WAIT_NS	NSEC_PER_SEC
+#define UNKNOWN_WAIT_NS	(50 * NSEC_PER_MSEC)
 
 struct capture {
 	struct outside outside;
@@ -41,9 +41,9 @@ struct job {
 	u64 nr_runs;
 	u64 max_runs;
 	u64 nr_pages;
-	unsigned long pinned_until;
-	unsigned long extra_until;
-	u64 nr_extra;			/* pages with a reference of unknown purpose */
+	s64 dma_wait_ns;		/* left of the above */
+	s64 unknown_wait_ns;
+	u64 nr_unknown;			/* pages with a reference of unknown purpose */
 };
 
 int capture_begin(struct nvwa_begin *b, struct capture **out)
@@ -198,27 +198,28 @@ static enum holder page_holder(struct capture *c, struct page *page)
  */
 static int wait_for_holders(struct job *j, u64 addr, long nr)
 {
+	enum holder holder;
+	s64 *left, start;
 	long i;
 
 	for (i = 0; i < nr; i++) {
-		enum holder holder = page_holder(j->c, j->pages[i]);
-
-		if (holder == HOLDER_NONE)
-			continue;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		if (holder == HOLDER_DMA && time_after(jiffies, j->pinned_until)) {
+		while ((holder = page_holder(j->c, j->pages[i])) != HOLDER_NONE) {
+			left = holder == HOLDER_DMA ? &j->dma_wait_ns : &j->unknown_wait_ns;
+			if (*left <= 0)
+				break;
+			if (fatal_signal_pending(current))
+				return -EINTR;
+			start = ktime_get_ns();
+			usleep_range(200, 500);
+			*left -= ktime_get_ns() - start;
+		}
+		if (holder == HOLDER_DMA) {
 			j->arg->busy_addr = addr + i * PAGE_SIZE;
 			pr_err("process %d: the page at %#llx is held for DMA\n",
 			       j->arg->pid, j->arg->busy_addr);
 			return -EBUSY;
 		}
-		if (holder == HOLDER_UNKNOWN && time_after(jiffies, j->extra_until)) {
-			j->nr_extra++;
-			continue;
-		}
-		usleep_range(500, 1000);
-		i--;
+		j->nr_unknown += holder == HOLDER_UNKNOWN;
 	}
 	return 0;
 }
@@ -342,8 +343,8 @@ int capture_process(struct capture *c, struct nvwa_capture *arg)
 	struct job j = {
 		.c = c,
 		.arg = arg,
-		.pinned_until = jiffies + PINNED_JIFFIES,
-		.extra_until = jiffies + EXTRA_JIFFIES,
+		.dma_wait_ns = DMA_WAIT_NS,
+		.unknown_wait_ns = UNKNOWN_WAIT_NS,
 	};
 	int err;
 
@@ -377,9 +378,9 @@ int capture_process(struct capture *c, struct nvwa_capture *arg)
 		goto put_mm;
 	}
 	arg->nr_runs = j.nr_runs;
-	if (j.nr_extra)
+	if (j.nr_unknown)
 		pr_info("process %d: %llu pages have a reference of unknown purpose\n",
-			arg->pid, j.nr_extra);
+			arg->pid, j.nr_unknown);
 
 put_mm:
 	mmput(j.mm);

@@ -39,6 +39,11 @@ static void online_page(struct page *page, unsigned int order)
 	struct adopted *a = nvwa_adopted;
 	unsigned long held, row;
 
+	/* memory_callback_free() asks only, but something may come online just then. */
+	if (!a) {
+		generic_online_page(page, order);
+		return;
+	}
 	while (pfn < end) {
 		held = min3(pfnset_next(&a->pages, pfn), pfnset_next(&a->record, pfn), end);
 		for_pieces(pfn, held);
@@ -49,6 +54,31 @@ static void online_page(struct page *page, unsigned int order)
 		nr_held += row;
 		pfn = held + row;
 	}
+}
+
+static int add_size(struct resource *res, void *sum)
+{
+	*(u64 *)sum += resource_size(res);
+	return 0;
+}
+
+/*
+ * How much of a range is RAM to this kernel. Added memory lies inside what the
+ * firmware map calls reserved, where region_intersects() did not find it
+ * before 6.12.
+ */
+static u64 ram_in(u64 phys, u64 len)
+{
+	u64 sum = 0;
+
+	walk_iomem_res_desc(IORES_DESC_NONE, IORESOURCE_SYSTEM_RAM, phys, phys + len - 1,
+			    &sum, add_size);
+	return sum;
+}
+
+bool memory_hidden(u64 phys, u64 len)
+{
+	return !ram_in(phys, len);
 }
 
 bool memory_callback_free(void)
@@ -114,14 +144,13 @@ int memory_add(struct nvwa_add_memory *arg)
 	}
 	end = arg->start + arg->len;
 	for (p = first = arg->start; p <= end && !err; p += step) {
-		int there = p == end ? REGION_INTERSECTS :
-			region_intersects(p, step, IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE);
+		u64 ram = p < end ? ram_in(p, step) : step;
 
-		if (there == REGION_DISJOINT)
+		if (!ram)
 			continue;
 		if (p > first)
 			err = add_blocks(arg->nid, first, p - first);
-		if (there == REGION_MIXED && !err) {
+		if (ram != step && !err) {
 			pr_err("memory block %#llx is in part this kernel's own\n", p);
 			err = -EEXIST;
 		}
@@ -139,6 +168,7 @@ bool memory_page_held(unsigned long pfn)
 
 	return page && compat_page_hotplugged(page);
 }
+
 
 struct page *memory_claim(unsigned long pfn)
 {

@@ -65,12 +65,16 @@ struct outside {
 	u32 nr_scratch;
 	struct list_head rejects;	/* inside the scratch, kept so as not to get them again */
 	struct list_head pool;		/* single pages */
+	unsigned int pool_order;	/* what the allocator had last for the pool */
 };
 void outside_init(struct outside *o);
 void outside_destroy(struct outside *o);
 bool outside_inside(const struct outside *o, u64 start, u64 len);
-/* 1 << *order contiguous pages; *order is lowered if so many are not to be had. */
-struct page *outside_alloc(struct outside *o, unsigned int *order);
+/*
+ * 1 << *order contiguous pages; *order is lowered if so many are not to be
+ * had, or, with hard false, not at once.
+ */
+struct page *outside_alloc(struct outside *o, unsigned int *order, bool hard);
 struct page *outside_page(struct outside *o);
 /* Give back the rejects; at the end of every call. */
 void outside_trim(struct outside *o);
@@ -146,6 +150,8 @@ int adopt_release(struct nvwa_release *arg);
 /* memory.c: adding RAM. */
 int memory_add(struct nvwa_add_memory *arg);
 bool memory_callback_free(void);
+/* Does none of this range belong to this kernel, online or not? */
+bool memory_hidden(u64 phys, u64 len);
 /* Is this page in memory that memory_add() added and held back? */
 bool memory_page_held(unsigned long pfn);
 /* Make a page that was held back an ordinary allocated one, with one reference. */

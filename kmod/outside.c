@@ -15,6 +15,7 @@ void outside_init(struct outside *o)
 	o->nr_scratch = 0;
 	INIT_LIST_HEAD(&o->rejects);
 	INIT_LIST_HEAD(&o->pool);
+	o->pool_order = NVWA_CHUNK_ORDER;
 }
 
 /* Is there a page of the scratch in this range? */
@@ -34,22 +35,24 @@ bool outside_inside(const struct outside *o, u64 start, u64 len)
 	return low < o->nr_scratch && o->scratch[low].start < start + len;
 }
 
-static gfp_t gfp_of(unsigned int order)
+/* Large blocks are a nicety; for single pages try hard, but kill nobody. */
+static gfp_t gfp_of(unsigned int order, bool hard)
 {
-	/* Large blocks are a nicety; for single pages try hard, but kill nobody. */
-	if (order)
-		return GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC;
-	return GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL | __GFP_NOMEMALLOC;
+	gfp_t gfp = GFP_KERNEL | __GFP_NOWARN | __GFP_NOMEMALLOC;
+
+	if (!order)
+		return gfp | __GFP_RETRY_MAYFAIL;
+	return hard ? gfp | __GFP_NORETRY : gfp & ~__GFP_DIRECT_RECLAIM;
 }
 
-struct page *outside_alloc(struct outside *o, unsigned int *order)
+struct page *outside_alloc(struct outside *o, unsigned int *order, bool hard)
 {
 	unsigned int try = *order;
 	struct page *page;
 
 	for (;;) {
 		cond_resched();
-		page = alloc_pages(gfp_of(try), try);
+		page = alloc_pages(gfp_of(try, hard), try);
 		if (!page) {
 			if (!try)
 				return NULL;
@@ -67,13 +70,14 @@ struct page *outside_alloc(struct outside *o, unsigned int *order)
 
 struct page *outside_page(struct outside *o)
 {
-	unsigned int i, order = NVWA_CHUNK_ORDER;
+	unsigned int i, order = o->pool_order;
 	struct page *page;
 
 	if (list_empty(&o->pool)) {
-		page = outside_alloc(o, &order);
+		page = outside_alloc(o, &order, false);
 		if (!page)
 			return NULL;
+		o->pool_order = order;
 		if (order)
 			split_page(page, order);
 		for (i = 0; i < 1U << order; i++)
@@ -95,6 +99,7 @@ void outside_trim(struct outside *o)
 		set_page_private(page, 0);
 		__free_pages(page, order);
 	}
+	o->pool_order = NVWA_CHUNK_ORDER;
 }
 
 void outside_destroy(struct outside *o)

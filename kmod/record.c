@@ -6,7 +6,6 @@
  */
 #include "nvwa.h"
 
-#include <linux/ioport.h>
 #include <linux/pfn.h>
 #include <linux/string.h>
 
@@ -32,13 +31,6 @@ bool record_name_ok(const char *name, u32 len)
 	return true;
 }
 
-/* Memory that this kernel already uses as RAM cannot have been left to it. */
-static bool is_hidden(u64 phys, u64 len)
-{
-	return region_intersects(phys, len, IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) ==
-	       REGION_DISJOINT;
-}
-
 static int check_chunks(const struct nvwa_header *h)
 {
 	u64 sum = 0;
@@ -52,7 +44,7 @@ static int check_chunks(const struct nvwa_header *h)
 		if (!PAGE_ALIGNED(c->phys) || !c->len || c->len > NVWA_CHUNK_BYTES ||
 		    c->phys > NVWA_PHYS_LIMIT - c->len)
 			return refuse("chunk %u: %llu bytes at %#llx", i, c->len, c->phys);
-		if (!is_hidden(c->phys, PAGE_ALIGN(c->len)))
+		if (!memory_hidden(c->phys, PAGE_ALIGN(c->len)))
 			return refuse("chunk %u at %#llx lies in this kernel's own memory",
 				      i, c->phys);
 		sum += c->len;
@@ -124,7 +116,7 @@ static int check_runs(struct record_process *p, struct pfnset *pages)
 		if (r->pfn >= PHYS_PFN(NVWA_PHYS_LIMIT) || r->nr > PHYS_PFN(NVWA_PHYS_LIMIT) - r->pfn)
 			return refuse("process %d: run %llu: no such page %#llx",
 				      p->pid, i, r->pfn);
-		if (!is_hidden(PFN_PHYS(r->pfn), len))
+		if (!memory_hidden(PFN_PHYS(r->pfn), len))
 			return refuse("process %d: page %#llx lies in this kernel's own memory",
 				      p->pid, r->pfn);
 		err = pfnset_add(pages, r->pfn, r->nr);

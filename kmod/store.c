@@ -25,7 +25,7 @@ int store_init(struct store *s, struct outside *o)
 	memset(s, 0, sizeof(*s));
 	s->outside = o;
 	sha256_init(&s->sha);
-	s->header = outside_alloc(o, &order);
+	s->header = outside_alloc(o, &order, true);
 	if (!s->header)
 		return -ENOMEM;
 	clear_highpage(s->header);
@@ -69,7 +69,7 @@ static int store_reserve(struct store *s, u64 len)
 		}
 		order = NVWA_CHUNK_ORDER;
 		c = &s->chunks[s->nr_chunks];
-		c->page = outside_alloc(s->outside, &order);
+		c->page = outside_alloc(s->outside, &order, true);
 		if (!c->page)
 			return -ENOMEM;
 		c->order = order;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static int nr_tests, nr_failed;
@@ -183,8 +184,18 @@ bool pattern_holds(const void *page, uint64_t addr, uint32_t seed)
 
 int keeper_call(int fd, unsigned long cmd, void *arg)
 {
+	struct timespec from, to;
+	double ms;
+	int err;
+
 	*(uint32_t *)arg = _IOC_SIZE(cmd);
-	return ioctl(fd, cmd, arg) ? -errno : 0;
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	err = ioctl(fd, cmd, arg) ? -errno : 0;
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	ms = (to.tv_sec - from.tv_sec) * 1e3 + (to.tv_nsec - from.tv_nsec) / 1e6;
+	if (ms >= 5)
+		printf("# call %lu took %.1f ms\n", (unsigned long)_IOC_NR(cmd), ms);
+	return err;
 }
 
 int keeper_open(void)

@@ -50,6 +50,7 @@ void stop_wait(pid_t pid);
 int end_wait(pid_t pid);
 
 int test_old(void);
+int test_held(void);
 int test_new(uint64_t base, uint64_t len);
 
 #endif

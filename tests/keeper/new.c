@@ -295,7 +295,7 @@ static int add_memory(int fd, uint64_t start, uint64_t len, uint64_t *held)
 static void test_add_memory(int fd)
 {
 	long long total = proc_kib("/proc/meminfo", "MemTotal");
-	uint64_t most = hidden.len - 128 * MIB, held, here;
+	uint64_t most = hidden.len - 128 * MIB, held, nr_held, here;
 
 	same(add_memory(fd, hidden.base + PAGE, most, &held), -EINVAL, "part of a memory block");
 	same(add_memory(fd, 256 * MIB, 128 * MIB, &held), 0, "a block that is there is skipped");
@@ -308,8 +308,10 @@ static void test_add_memory(int fd)
 	here = 5000 + 64 + 100 + 100 + 16 + 8 + 700 + 1000 + 10;
 	ok(held > here && held < here + 500, "pages are held back (%llu)",
 	   (unsigned long long)held);
+	nr_held = held;
 	same(proc_kib("/proc/meminfo", "MemTotal") - total, (most - held * PAGE) / 1024,
 	     "the rest is there");
+	same(frames_withheld(hidden.base, most), nr_held, "they are withheld, and no others");
 	same(add_memory(fd, hidden.base, most, &held), 0, "adding it again does nothing");
 	same(held, 0, "and holds nothing back");
 }
@@ -446,7 +448,8 @@ int test_new(uint64_t base, uint64_t len)
 	same(proc_kib("/proc/meminfo", "MemTotal") - total, len / 1024, "all memory is there");
 	close(fd);
 	same(module_refs(), 0, "the module may go");
-	ok(fill_memory(base, len), "all memory can be used");
+	same(frames_withheld(base, len), 0, "every frame is the allocator's");
+	ok(fill_memory(), "nearly all memory can be used");
 	same(tainted(), 0, "the kernel is not tainted");
 	return done();
 }

@@ -42,7 +42,10 @@ struct runs {
 /* A stopped process with memory like that of PID_MAIN, but with other contents. */
 pid_t insert_child_start(void);
 
-/* Use as much memory as is free, and see that frames of the range come up. */
-bool fill_memory(uint64_t base, uint64_t len);
+/* Frames of a range that the kernel has but neither uses nor lets anybody use. */
+uint64_t frames_withheld(uint64_t base, uint64_t len);
+
+/* Use nearly all free memory. */
+bool fill_memory(void);
 
 #endif

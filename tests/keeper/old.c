@@ -394,7 +394,7 @@ static void test_rollback(void)
 	ranges = child_ranges(&nr);
 	scratch = busiest_block(child);
 	fflush(stdout);
-	for (i = 0; i < 12; i++) {
+	for (i = 0; i < 50; i++) {
 		holder = fork();
 		if (holder == 0) {
 			fd = keeper_open();
@@ -413,9 +413,9 @@ static void test_rollback(void)
 	}
 	write_text("/proc/sys/vm/drop_caches", "3");
 	lost = before - proc_kib("/proc/meminfo", "MemFree");
-	ok(!err, "capture by a process that dies, twelve times");
-	/* One round that leaked would be more than 24 MB. */
-	ok(lost < 16384, "no memory is lost (%lld KiB)", lost);
+	ok(!err, "capture by a process that dies, fifty times");
+	/* Others use memory too; what every round lost would count 48 times. */
+	ok(lost < 32768, "no memory is lost (%lld KiB)", lost);
 	fd = keeper_open();
 	same(keeper_state(fd), NVWA_STATE_IDLE, "idle again");
 	close(fd);

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages that somebody else holds, or that are odd in other ways, while they
+ * are captured: pinned for DMA, in a pipe, swapped out, merged, poisoned.
+ */
+#include "keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define AT		0x100000000000ULL
+#define PAGES		64
+
+enum odd { PLAIN, PINNED, PIPED, SWAPPED, MERGED, POISONED };
+
+static char *map_pages(void)
+{
+	char *p = mmap((void *)AT, PAGES * PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	if (p == MAP_FAILED)
+		bail("mmap");
+	madvise(p, PAGES * PAGE, MADV_NOHUGEPAGE);
+	return p;
+}
+
+static void on_sigbus(int signal)
+{
+	(void)signal;
+}
+
+/* Make page 7 odd; false if this kernel will not. */
+static bool make_odd(enum odd odd, char *p)
+{
+	struct io_uring_params params = { 0 };
+	struct iovec iov = { p + 7 * PAGE, PAGE };
+	int fds[2], ring, i;
+
+	switch (odd) {
+	case PLAIN:
+		return true;
+	case PINNED:
+		ring = syscall(SYS_io_uring_setup, 4, &params);
+		return ring >= 0 &&
+		       !syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1);
+	case PIPED:
+		return !pipe(fds) && vmsplice(fds[1], &iov, 1, 0) == (ssize_t)PAGE;
+	case SWAPPED:
+		if (madvise(p, PAGES * PAGE, MADV_PAGEOUT))
+			return false;
+		return !frame_of(getpid(), AT + 7 * PAGE);
+	case MERGED:
+		for (i = 0; i < PAGES; i++)
+			memset(p + i * PAGE, 5, PAGE);
+		if (madvise(p, PAGES * PAGE, MADV_MERGEABLE))
+			return false;
+		write_text("/sys/kernel/mm/ksm/sleep_millisecs", "1");
+		write_text("/sys/kernel/mm/ksm/run", "1");
+		for (i = 0; i < 2000; i++) {
+			if (frame_of(getpid(), AT) == frame_of(getpid(), AT + PAGE))
+				return true;
+			usleep(10000);
+		}
+		return false;
+	case POISONED:
+		/* Newer kernels tell the process at once. */
+		sigaction(SIGBUS, &(struct sigaction){ .sa_handler = on_sigbus }, NULL);
+		return !madvise(p + 7 * PAGE, PAGE, MADV_HWPOISON);
+	}
+	return false;
+}
+
+static bool intact(enum odd odd, const char *p)
+{
+	int i;
+
+	for (i = 0; i < PAGES; i++) {
+		if (odd == MERGED ? p[i * PAGE] != 5 : !pattern_holds(p + i * PAGE, i, 2))
+			return false;
+	}
+	return true;
+}
+
+static pid_t odd_start(enum odd odd)
+{
+	pid_t pid;
+	int i;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		char *p = map_pages();
+
+		for (i = 0; i < PAGES; i++)
+			pattern_fill(p + i * PAGE, i, 2);
+		if (!make_odd(odd, p))
+			_exit(77);
+		raise(SIGSTOP);
+		_exit(odd != POISONED && !intact(odd, p));
+	}
+	return pid;
+}
+
+static void test_one(enum odd odd, const char *what, int want)
+{
+	struct nvwa_range scratch = { 0, PAGE }, range = { AT, PAGES * PAGE };
+	struct nvwa_begin b = { .scratch = (uintptr_t)&scratch, .nr_scratch = 1 };
+	struct nvwa_capture c;
+	int status, fd = keeper_open();
+	pid_t pid = odd_start(odd);
+
+	if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status)) {
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+			ok(true, "%s # SKIP not possible on this kernel", what);
+		else
+			ok(false, "%s: the process ended with status %#x", what, status);
+		close(fd);
+		return;
+	}
+	if (keeper_call(fd, NVWA_IOC_BEGIN, &b))
+		bail("BEGIN");
+	c = (struct nvwa_capture){ .pid = pid, .ranges = (uintptr_t)&range, .nr_ranges = 1 };
+	same(keeper_call(fd, NVWA_IOC_CAPTURE, &c), want, "%s", what);
+	if (want == -EBUSY)
+		same(c.busy_addr, AT + 7 * PAGE, "and it says where");
+	if (odd == MERGED)
+		ok(c.nr_unshared > 0, "merged pages are copied (%llu)", c.nr_unshared);
+	if (!want)
+		same(c.nr_pinned + c.nr_unshared + c.nr_evacuated, PAGES, "all pages are taken");
+	/* Taken or not, a second try must find nothing left of the first. */
+	if (want)
+		same(keeper_call(fd, NVWA_IOC_CAPTURE, &c), want, "and again");
+	kill(pid, SIGCONT);
+	same(end_wait(pid), 0, "the process goes on");
+	close(fd);
+}
+
+int test_held(void)
+{
+	test_one(PLAIN, "ordinary pages", 0);
+	test_one(PINNED, "a page pinned for DMA", -EBUSY);
+	test_one(PIPED, "a page in a pipe", 0);
+	test_one(SWAPPED, "pages in the swap space", 0);
+	test_one(MERGED, "merged pages", 0);
+	write_text("/sys/kernel/mm/ksm/run", "2");
+	write_text("/sys/kernel/mm/ksm/run", "0");
+	test_one(POISONED, "a page with a memory error", -EIO);
+	same(tainted(), 0, "the kernel is not tainted");
+	return done();
+}
