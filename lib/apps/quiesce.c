@@ -37,11 +37,33 @@ static bool is_spared(const char *unit)
 	return false;
 }
 
+/* Does the process live in the control group of this unit? */
+static bool lives_in(pid_t pid, const char *unit)
+{
+	_cleanup_free_ char *cgroup = NULL;
+	char path[64], part[300];
+
+	if (path_format(path, sizeof(path), "/proc/%d/cgroup", pid) < 0 ||
+	    path_format(part, sizeof(part), "/%s", unit) < 0 ||
+	    file_read(path, &cgroup, NULL) < 0)
+		return false;
+	/* "0::/system.slice/UNIT" or deeper, see cgroups(7). */
+	for (const char *at = cgroup; (at = strstr(at, part)); at++)
+		if (strchr("/\n", at[strlen(part)]))
+			return true;
+	return false;
+}
+
+/* A carried service, or one in whose control group a carried program runs. */
 static bool is_carried(const char *unit, const struct app *apps, size_t nr_apps)
 {
-	for (size_t i = 0; i < nr_apps; i++)
+	for (size_t i = 0; i < nr_apps; i++) {
 		if (apps[i].kind == APP_SERVICE && strcmp(apps[i].name, unit) == 0)
 			return true;
+		for (size_t j = 0; j < apps[i].nr_pids; j++)
+			if (lives_in(apps[i].pids[j], unit))
+				return true;
+	}
 	return false;
 }
 
@@ -69,14 +91,6 @@ static bool stops_at_shutdown(const char *unit)
 	_cleanup_free_ char *output = NULL;
 
 	return command_run(argv, &output) == 0 && strncmp(output, "yes", 3) == 0;
-}
-
-/* The unit that the caller runs in must not be stopped by the caller. */
-static bool is_own(const char *unit)
-{
-	_cleanup_free_ char *cgroup = NULL;
-
-	return file_read("/proc/self/cgroup", &cgroup, NULL) == 0 && strstr(cgroup, unit);
 }
 
 void quiesce_free(char **services)
@@ -108,7 +122,7 @@ int quiesce_list(const struct app *apps, size_t nr_apps, char ***services, struc
 	while ((line = strsep(&rest, "\n"))) {
 		line[strcspn(line, " ")] = '\0';
 		if (!*line || is_spared(line) || is_carried(line, apps, nr_apps) ||
-		    is_own(line) || !stops_at_shutdown(line) ||
+		    lives_in(getpid(), line) || !stops_at_shutdown(line) ||
 		    needed_by_carried(line, apps, nr_apps))
 			continue;
 		list[nr] = strdup(line);
