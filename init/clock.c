@@ -22,7 +22,7 @@ void clock_set(const struct nvwa_adopt *adopt)
 		/* Ticks over kHz are milliseconds. */
 		ns += (unsigned __int128)(tsc - adopt->seal_tsc) * NSEC_PER_MSEC / adopt->tsc_khz;
 	} else {
-		/* The TSC began anew: the later of the RTC's time and the seal's is the best known. */
+		/* It began anew: the later of the RTC's time and the seal's is the best known. */
 		log_error("the TSC did not keep counting, the clock is that of the RTC");
 		clock_gettime(CLOCK_REALTIME, &t);
 		if (t.tv_sec * NSEC_PER_SEC + t.tv_nsec > ns)

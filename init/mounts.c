@@ -45,8 +45,8 @@ int mounts_switch(struct error *err)
 	for (size_t i = 0; i < NR_MOUNTS; i++) {
 		path_format(to, sizeof(to), NEW_ROOT "%s", mounts[i].dir);
 		if (mount(mounts[i].dir, to, NULL, MS_MOVE, NULL))
-			return error_set(err, errno, "%s cannot be moved to the root file system: %s",
-					 mounts[i].dir, strerror(errno));
+			return error_set(err, errno, "%s cannot be moved to the root file system: "
+					 "%s", mounts[i].dir, strerror(errno));
 	}
 
 	/* The initramfs is memory: give it back. */

@@ -42,7 +42,7 @@ void state_failed(const char *why)
 		file_write(NVWA_STATE_DIR "/failed", text, strlen(text), 0600);
 }
 
-/* When the first instruction of this kernel's image ran, see lib/kexec/bootparams.c; 0: not known. */
+/* When this kernel's first instruction ran, see lib/kexec/bootparams.c; 0: not known. */
 static uint64_t entry_tsc(void)
 {
 	_cleanup_closedir_ DIR *dir = opendir(SETUP_DATA);

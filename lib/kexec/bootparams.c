@@ -63,8 +63,8 @@ static int copy_facts(const char *sysroot, struct boot_params *to, struct error 
 	if (!r && len != sizeof(*from))
 		r = -EBADMSG;
 	if (r < 0)
-		return error_set(err, -r, "The running kernel's boot parameters %s cannot be read (%s).",
-				 path, strerror(-r));
+		return error_set(err, -r, "The running kernel's boot parameters %s cannot be read "
+				 "(%s).", path, strerror(-r));
 
 	from = (const void *)data;
 	to->screen_info = from->screen_info;

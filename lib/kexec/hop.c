@@ -174,7 +174,9 @@ static int add_maps(struct cpio *c, const struct scratch_plan *plan)
 static int add_all(struct cpio *c, const struct root *root, const struct modules *modules,
 		   const struct target_load *how, struct error *err)
 {
-	static const char *const dirs[] = { "proc", "sys", "dev", "run", "root", "nvwa", "nvwa/ko" };
+	static const char *const dirs[] = {
+		"proc", "sys", "dev", "run", "root", "nvwa", "nvwa/ko",
+	};
 	_cleanup_free_ char *root_text = NULL;
 	int r = 0;
 

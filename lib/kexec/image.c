@@ -40,10 +40,11 @@
 static int refuse_foreign(const char *path, const char *data, size_t len, struct error *err)
 {
 	if (len >= ARM64_MAGIC_OFFSET + 4 && !memcmp(data + ARM64_MAGIC_OFFSET, ARM64_MAGIC, 4))
-		return error_set(err, ENOEXEC, "%s is a kernel for arm64, and this machine is x86-64. "
-				 "Choose another release.", path);
+		return error_set(err, ENOEXEC, "%s is a kernel for arm64, and this machine is "
+				 "x86-64. Choose another release.", path);
 	if (len >= SELFMAG && !memcmp(data, ELFMAG, SELFMAG))
-		return error_set(err, ENOEXEC, "%s is an ELF file, not a bzImage. " REINSTALL, path);
+		return error_set(err, ENOEXEC, "%s is an ELF file, not a bzImage. " REINSTALL,
+				 path);
 	if (len < HEADER_OFFSET + sizeof(struct setup_header))
 		return error_set(err, ENOEXEC, "%s is not a kernel, or truncated: it has only %zu "
 				 "bytes. " REINSTALL, path, len);
@@ -87,7 +88,8 @@ static int parse_header(const char *path, const char *data, size_t len, struct i
 
 	version = data + h->kernel_version + SECTOR;
 	if (!h->kernel_version || version >= data + system)
-		return error_set(err, ENOEXEC, "%s does not say which kernel it is. " REINSTALL, path);
+		return error_set(err, ENOEXEC, "%s does not say which kernel it is. " REINSTALL,
+				 path);
 	snprintf(image->version, sizeof(image->version), "%.*s",
 		 (int)(data + system - version), version);
 	return 0;
@@ -170,10 +172,11 @@ int image_read(const char *path, const char *release, struct image *image, struc
 		return r;
 	if (strncmp(read.version, release, release_len) ||
 	    (read.version[release_len] && read.version[release_len] != ' '))
-		return error_set(err, ENOEXEC, "%s says that it is %.*s and not %s. " REINSTALL, path,
-				 (int)strcspn(read.version, " "), read.version, release);
+		return error_set(err, ENOEXEC, "%s says that it is %.*s and not %s. " REINSTALL,
+				 path, (int)strcspn(read.version, " "), read.version, release);
 
-	r = decompress(data + payload, read.header.payload_length, KERNEL_MAX, &elf, &elf_len, &why);
+	r = decompress(data + payload, read.header.payload_length, KERNEL_MAX, &elf, &elf_len,
+		       &why);
 	if (r < 0)
 		return error_set(err, -r, "The kernel in %s cannot be used: %s. " REINSTALL,
 				 path, why.text);

@@ -58,9 +58,8 @@ int load_place(const struct load *l, struct nvwa_range segments[LOAD_SEGMENTS], 
 	/* The kernel is not relocated: it goes to its link address, without KASLR. */
 	if (l->image->load_addr < LOW_END ||
 	    !is_scratch(scratch, l->image->load_addr, l->image->load_end))
-		return error_set(err, ENOSPC,
-				 "The memory from %" PRIx64 " to %" PRIx64 ", where the kernel must "
-				 "lie, is not free RAM on this machine.",
+		return error_set(err, ENOSPC, "The memory from %" PRIx64 " to %" PRIx64 ", where "
+				 "the kernel must lie, is not free RAM on this machine.",
 				 l->image->load_addr, l->image->load_end);
 	segments[SEGMENT_KERNEL] = (struct nvwa_range){
 		.start = l->image->load_addr, .len = l->image->load_end - l->image->load_addr,
@@ -72,9 +71,8 @@ int load_place(const struct load *l, struct nvwa_range segments[LOAD_SEGMENTS], 
 	for (int i = SEGMENT_PARAMS; i <= SEGMENT_INITRAMFS; i++) {
 		segments[i].start = find_room(scratch, at, segments[i].len);
 		if (!segments[i].start)
-			return error_set(err, ENOSPC,
-					 "The scratch has no room for %llu KiB below 4 GiB. A larger "
-					 "scratch is needed.",
+			return error_set(err, ENOSPC, "The scratch has no room for %llu KiB below "
+					 "4 GiB. A larger scratch is needed.",
 					 (unsigned long long)segments[i].len >> 10);
 		at = segments[i].start + segments[i].len;
 	}
@@ -86,14 +84,17 @@ static int explain(int code, struct error *err)
 {
 	switch (code) {
 	case EPERM:
-		return error_set(err, code, "The running kernel does not let a kernel be loaded: it is "
-				 "locked down (Secure Boot), or kernel.kexec_load_disabled is set.");
+		return error_set(err, code, "The running kernel does not let a kernel be loaded: "
+				 "it is locked down (Secure Boot), or kernel.kexec_load_disabled "
+				 "is set.");
 	case ENOSYS:
 		return error_set(err, code, "The running kernel is built without CONFIG_KEXEC.");
 	case EBUSY:
-		return error_set(err, code, "Somebody else is loading a kernel with kexec. Try again.");
+		return error_set(err, code, "Somebody else is loading a kernel with kexec. Try "
+				 "again.");
 	case ENOMEM:
-		return error_set(err, code, "There is not enough free memory to load the next kernel.");
+		return error_set(err, code, "There is not enough free memory to load the next "
+				 "kernel.");
 	default:
 		return error_set(err, code, "kexec_load failed (%s).", strerror(code));
 	}

@@ -301,8 +301,8 @@ int memmap_block_size(const char *sysroot, uint64_t *bytes, struct error *err)
 	int r = running_block_size(sysroot, &running);
 
 	if (r)
-		return error_set(err, -r, "The size of a memory block cannot be read (%s). The running "
-				 "kernel needs CONFIG_MEMORY_HOTPLUG.", strerror(-r));
+		return error_set(err, -r, "The size of a memory block cannot be read (%s). The "
+				 "running kernel needs CONFIG_MEMORY_HOTPLUG.", strerror(-r));
 	/* The scratch is chosen so that the next kernel's are the smallest there are. */
 	*bytes = BLOCK_SIZE_MIN;
 	return 0;

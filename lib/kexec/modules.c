@@ -223,9 +223,9 @@ static int add_device(struct finder *f, const char *dir, const char *user)
 
 	if (!module[0])
 		return 0;
-	return error_set(f->err, ENOENT, "Linux %s has no module %s, which %s of this machine needs. "
-			 "Install the package that holds it for that release.",
-			 f->release, module, user);
+	return error_set(f->err, ENOENT, "Linux %s has no module %s, which %s of this machine "
+			 "needs. Install the package that holds it for that release.", f->release,
+			 module, user);
 }
 
 /* A device and what it hangs on, outermost first. */
@@ -308,9 +308,9 @@ static int add_file_system(struct finder *f, const struct root *root)
 		/* Built in, and so old that the alias is not recorded. */
 		r = add_named(f, root->type);
 	if (!r)
-		return error_set(f->err, ENOENT, "Linux %s has no module for %s, the root file system "
-				 "of this machine. Install the package that holds it for that "
-				 "release.", f->release, root->type);
+		return error_set(f->err, ENOENT, "Linux %s has no module for %s, the root file "
+				 "system of this machine. Install the package that holds it for "
+				 "that release.", f->release, root->type);
 	return r < 0 ? r : 0;
 }
 
@@ -321,8 +321,8 @@ static int find_all(struct finder *f, const struct root *root)
 
 	r = add_named(f, "nvwa");
 	if (!r || (r > 0 && !is_listed(f->out, "nvwa")))
-		return error_set(f->err, ENOENT, "The module nvwa is not installed for Linux %s. Install "
-				 "the package nvwa-dkms and the kernel's linux-headers-%s.",
+		return error_set(f->err, ENOENT, "The module nvwa is not installed for Linux %s. "
+				 "Install the package nvwa-dkms and the kernel's linux-headers-%s.",
 				 f->release, f->release);
 	if (r > 0)
 		r = path_format(path, sizeof(path), "%s", root->sysfs);
@@ -356,8 +356,8 @@ int modules_find(const char *release, const struct root *root, struct modules *m
 	kmod_unref(f.kmod);
 	if (r < 0) {
 		modules_free(&found);
-		return error_set(err, -r, "The modules in %s cannot be looked up (%s). Run \"depmod "
-				 "%s\".", path, strerror(-r), release);
+		return error_set(err, -r, "The modules in %s cannot be looked up (%s). Run "
+				 "\"depmod %s\".", path, strerror(-r), release);
 	}
 
 	*modules = found;

@@ -37,7 +37,8 @@ static int find_mount(const char *point, struct mount *found)
 		char *rest = strstr(line, " - ");
 		struct mount m;
 
-		if (rest && sscanf(line, "%*d %*d %31s %*s %4095s %127s", m.dev, m.point, m.flags) == 3 &&
+		if (rest &&
+		    sscanf(line, "%*d %*d %31s %*s %4095s %127s", m.dev, m.point, m.flags) == 3 &&
 		    !strcmp(m.point, point) &&
 		    sscanf(rest, " - %63s %4095s %511s", m.type, m.source, m.super) == 3) {
 			*found = m;
@@ -107,10 +108,10 @@ static int check_unique(const struct root *root, struct error *err)
 		    path_format(other.name, sizeof(other.name), "%s", d->d_name) ||
 		    read_superblock(&other, &sb) || strcmp(sb.uuid, root->uuid))
 			continue;
-		return error_set(err, ENOTUNIQ,
-				 "/dev/%s and /dev/%s hold file systems with the same UUID %s, so that "
-				 "the next kernel could mount the wrong one. Give one of them another "
-				 "UUID.", root->name, other.name, root->uuid);
+		return error_set(err, ENOTUNIQ, "/dev/%s and /dev/%s hold file systems with the "
+				 "same UUID %s, so that the next kernel could mount the wrong one. "
+				 "Give one of them another UUID.", root->name, other.name,
+				 root->uuid);
 	}
 
 	return 0;
@@ -145,11 +146,12 @@ int root_find(struct root *root, struct error *err)
 	int r;
 
 	if (!find_mount("/usr", &m))
-		return error_set(err, EOPNOTSUPP, "/usr is a file system of its own, which init would need "
-				 "from the start. This is not supported yet.");
+		return error_set(err, EOPNOTSUPP, "/usr is a file system of its own, which init "
+				 "would need from the start. This is not supported yet.");
 	r = find_mount("/", &m);
 	if (r < 0)
-		return error_set(err, -r, "The root file system cannot be found (%s).", strerror(-r));
+		return error_set(err, -r, "The root file system cannot be found (%s).",
+				 strerror(-r));
 	if (strcmp(m.type, "ext4") && strcmp(m.type, "xfs") && strcmp(m.type, "btrfs"))
 		return error_set(err, EOPNOTSUPP, "The root file system is %s (%s). " SUPPORTED,
 				 m.type, m.source);
@@ -161,9 +163,9 @@ int root_find(struct root *root, struct error *err)
 		return error_set(err, -r, "The device of the root file system, %s, cannot be found "
 				 "(%s).", m.source, strerror(-r));
 	if (strstr(found.sysfs, "/virtual/block/"))
-		return error_set(err, EOPNOTSUPP, "The root file system lies on /dev/%s, which is no "
-				 "disk of its own (device mapper, RAID, loop, or memory). " SUPPORTED,
-				 found.name);
+		return error_set(err, EOPNOTSUPP, "The root file system lies on /dev/%s, which is "
+				 "no disk of its own (device mapper, RAID, loop, or memory). "
+				 SUPPORTED, found.name);
 
 	r = read_superblock(&found, &sb);
 	if (r < 0 || strcmp(sb.type, found.type))

@@ -197,10 +197,9 @@ int scratch_choose(const struct memmap *map, uint64_t block_size, uint64_t min_b
 		return error_set(err, EINVAL, "A memory block size of %" PRIu64 " bytes cannot be.",
 				 block_size);
 	if (have < min_bytes)
-		return error_set(err, ENOMEM,
-				 "The next kernel needs %" PRIu64 " MiB to boot in, and this machine has "
-				 "%" PRIu64 " MiB. Give the machine more memory.",
-				 min_bytes >> 20, have >> 20);
+		return error_set(err, ENOMEM, "The next kernel needs %" PRIu64 " MiB to boot in, "
+				 "and this machine has %" PRIu64 " MiB. Give the machine more "
+				 "memory.", min_bytes >> 20, have >> 20);
 
 	r = sort_out_blocks(map, &c);
 	_cleanup_free_ struct block *blocks = c.blocks;
@@ -213,10 +212,9 @@ int scratch_choose(const struct memmap *map, uint64_t block_size, uint64_t min_b
 		ssize_t best = least_used(&c, 0, LARGE_BLOCK_END / block_size, -1);
 
 		if (best < 0)
-			return error_set(err, ENOMEM,
-					 "The next kernel needs %" PRIu64 " MiB to boot in, and this "
-					 "machine has %" PRIu64 " MiB of usable memory below 64 GiB. "
-					 "Give the machine more memory.",
+			return error_set(err, ENOMEM, "The next kernel needs %" PRIu64 " MiB to "
+					 "boot in, and this machine has %" PRIu64 " MiB of usable "
+					 "memory below 64 GiB. Give the machine more memory.",
 					 min_bytes >> 20, c.bytes >> 20);
 		choose(&c, best);
 	}

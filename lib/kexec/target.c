@@ -120,8 +120,8 @@ static int check_installed(const char *release, struct error *err)
 	target_list_free(list);
 	if (!out || fclose(out))
 		return -ENOMEM;
-	return error_set(err, ENOENT, "Linux %s is not installed: there is no kernel image or no modules "
-			 "for it. Installed are: %s.", release, known);
+	return error_set(err, ENOENT, "Linux %s is not installed: there is no kernel image or no "
+			 "modules for it. Installed are: %s.", release, known);
 }
 
 /*
@@ -152,15 +152,16 @@ static int check_machine(struct error *err)
 	_cleanup_free_ char *disabled = NULL;
 
 	if (!access("/sys/firmware/efi", F_OK))
-		return error_set(err, EOPNOTSUPP, "This machine was booted by UEFI, which is not supported "
-				 "yet. Machines that were booted by a BIOS are.");
+		return error_set(err, EOPNOTSUPP, "This machine was booted by UEFI, which is not "
+				 "supported yet. Machines that were booted by a BIOS are.");
 	if (!file_read("/proc/sys/kernel/kexec_load_disabled", &disabled, NULL) &&
 	    disabled[0] != '0')
-		return error_set(err, EPERM, "kernel.kexec_load_disabled is set, so that no kernel can be "
-				 "loaded until the next boot. Take it out of sysctl.conf and reboot.");
+		return error_set(err, EPERM, "kernel.kexec_load_disabled is set, so that no kernel "
+				 "can be loaded until the next boot. Take it out of sysctl.conf "
+				 "and reboot.");
 	if (has_memory_devices())
-		return error_set(err, EOPNOTSUPP, "This machine has memory modules that can be unplugged "
-				 "(ACPI device PNP0C80), which is not supported yet.");
+		return error_set(err, EOPNOTSUPP, "This machine has memory modules that can be "
+				 "unplugged (ACPI device PNP0C80), which is not supported yet.");
 	if (access("/proc/sys/kernel/kexec_load_disabled", F_OK))
 		return error_set(err, ENOSYS, "The running kernel is built without CONFIG_KEXEC.");
 	return 0;
@@ -175,9 +176,10 @@ static int check_cmdline(const struct image *image, struct error *err)
 	if (r < 0)
 		return r;
 	if (strlen(cmdline) > image->header.cmdline_size)
-		return error_set(err, E2BIG, "The next kernel's command line would have %zu bytes, and it "
-				 "takes %u. Shorten that of the running kernel in the boot loader's "
-				 "configuration.", strlen(cmdline), image->header.cmdline_size);
+		return error_set(err, E2BIG, "The next kernel's command line would have %zu bytes, "
+				 "and it takes %u. Shorten that of the running kernel in the boot "
+				 "loader's configuration.", strlen(cmdline),
+				 image->header.cmdline_size);
 	return 0;
 }
 
@@ -213,7 +215,8 @@ int target_open(const char *release, struct target **target, struct error *err)
 			      target_init_path, strerror(errno));
 	if (r < 0) {
 		target_free(t);
-		return error_set(err, -r, "Linux %s cannot be made ready (%s).", release, strerror(-r));
+		return error_set(err, -r, "Linux %s cannot be made ready (%s).", release,
+				 strerror(-r));
 	}
 
 	*target = t;

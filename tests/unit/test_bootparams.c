@@ -22,7 +22,9 @@ static struct image image;
 
 static int make_root(void **state)
 {
-	struct boot_params running = { .acpi_rsdp_addr = 0xf5ac0, .screen_info.orig_video_cols = 80 };
+	struct boot_params running = {
+		.acpi_rsdp_addr = 0xf5ac0, .screen_info.orig_video_cols = 80,
+	};
 	char path[PATH_MAX];
 
 	(void)state;
@@ -77,7 +79,9 @@ static void tells_all(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < next.nr; i++)
-		entries[i] = (struct memmap_entry){ .start = i * MIB, .len = MIB / 2, .type = 1 + i % 4 };
+		entries[i] = (struct memmap_entry){
+			.start = i * MIB, .len = MIB / 2, .type = 1 + i % 4,
+		};
 	assert_int_equal(bootparams_size(&b) % 4096, 0);
 	assert_int_equal(bootparams_build(root, &b, PHYS, &data, &err), 0);
 
@@ -158,7 +162,8 @@ static void places_segments_in_the_scratch(void **state)
 	assert_int_equal(s[2].len, 5 * MIB);
 
 	/* Too large for block 0: the next part that has room. */
-	assert_int_equal(place("100000 7f00000 1 0\n20000000 8000000 1 0\n", 100 * MIB, s, &err), 0);
+	assert_int_equal(place("100000 7f00000 1 0\n20000000 8000000 1 0\n", 100 * MIB, s,
+			       &err), 0);
 	assert_int_equal(s[2].start, 0x20000000);
 }
 

@@ -249,7 +249,8 @@ static struct scratch_plan choose(const char *text, uint64_t min, const uint64_t
 
 static void chooses_low_blocks_first(void **state)
 {
-	struct scratch_plan plan = choose("1000 9e000 1 0\n100000 7fedd000 1 0\n7ffdd000 23000 2 -1\n",
+	struct scratch_plan plan = choose("1000 9e000 1 0\n100000 7fedd000 1 0\n"
+					  "7ffdd000 23000 2 -1\n",
 					  512 * MIB, NULL, 0);
 
 	(void)state;
@@ -268,7 +269,8 @@ static void avoids_used_blocks(void **state)
 	struct scratch_plan plan = choose("100000 7ff00000 1 0\n", 500 * MIB, used, 4);
 
 	(void)state;
-	assert_map(&plan.scratch, "100000 7f00000 1 0\n20000000 10000000 1 0\n78000000 8000000 1 0\n");
+	assert_map(&plan.scratch, "100000 7f00000 1 0\n20000000 10000000 1 0\n"
+		   "78000000 8000000 1 0\n");
 	assert_map(&plan.hidden,
 		   "8000000 18000000 1 0\n30000000 48000000 1 0\n");
 	scratch_free(&plan);
@@ -280,7 +282,8 @@ static void takes_one_block_above_four_gib(void **state)
 					  256 * MIB, NULL, 0);
 
 	(void)state;
-	assert_map(&plan.scratch, "100000 7f00000 1 0\n78000000 8000000 1 0\n100000000 8000000 1 0\n");
+	assert_map(&plan.scratch, "100000 7f00000 1 0\n78000000 8000000 1 0\n"
+		   "100000000 8000000 1 0\n");
 	assert_int_equal(memmap_ram(&plan.hidden), 8 * GIB - 3 * BLOCK);
 	scratch_free(&plan);
 }
@@ -317,7 +320,8 @@ static void takes_a_block_of_each_node(void **state)
 
 static void keeps_mixed_blocks(void **state)
 {
-	struct scratch_plan plan = choose("0 24000000 1 0\n24000000 1c000000 1 1\n", 256 * MIB, NULL, 0);
+	struct scratch_plan plan = choose("0 24000000 1 0\n24000000 1c000000 1 1\n",
+					  256 * MIB, NULL, 0);
 
 	(void)state;
 	/* The block at 0x20000000 lies on both nodes. */

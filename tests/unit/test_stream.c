@@ -162,7 +162,8 @@ static void refuses_dirty_padding(void **state)
 static void refuses_names_that_leave(void **state)
 {
 	static const char *const bad[] = {
-		"", "/", "/etc/passwd", "a/", "a//b", ".", "..", "a/..", "../a", "a/../b", "./a", "a/.",
+		"", "/", "/etc/passwd", "a/", "a//b",
+		".", "..", "a/..", "../a", "a/../b", "./a", "a/.",
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
