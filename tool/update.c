@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* nvwa update: the phase function of the old kernel, from the check to the jump. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -133,6 +134,7 @@ static int load_target(struct update *u)
 {
 	_cleanup_free_ struct nvwa_range *scratch = NULL;
 	struct nvwa_begin begin = { 0 };
+	struct nvwa_info info;
 	struct target_load load = { .plan = &u->plan };
 	int r;
 
@@ -158,6 +160,10 @@ static int load_target(struct update *u)
 	if (r < 0)
 		return error_set(&u->err, -r, "the module cannot open a record: %s",
 				 strerror(-r));
+	r = keeper_info(u->keeper, &info);
+	if (r < 0)
+		return r;
+	load.tsc_khz = info.tsc_khz;
 	load.header_phys = begin.header_phys;
 	memcpy(load.nonce, begin.nonce, sizeof(load.nonce));
 	u->loaded = true;
@@ -306,6 +312,27 @@ static const char *const lent_sysctls[] = {
 	"vm/overcommit_memory",	/* an address space larger than the RAM that is online yet */
 };
 
+static pid_t max_pid(pid_t a, pid_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Threads have their numbers from where processes have theirs. */
+static pid_t last_thread(pid_t pid)
+{
+	_cleanup_closedir_ DIR *tasks = NULL;
+	struct dirent *entry;
+	pid_t last = pid;
+	char path[64];
+
+	if (path_format(path, sizeof(path), "/proc/%d/task", pid) < 0)
+		return last;
+	tasks = opendir(path);
+	while (tasks && (entry = readdir(tasks)))
+		last = max_pid(last, atoi(entry->d_name));
+	return last;
+}
+
 static int write_orders(struct update *u)
 {
 	_cleanup_free_ char *text = NULL;
@@ -316,8 +343,7 @@ static int write_orders(struct update *u)
 
 	for (size_t i = 0; i < u->nr_apps; i++)
 		for (size_t j = 0; j < u->apps[i].nr_pids; j++)
-			if (u->apps[i].pids[j] > last)
-				last = u->apps[i].pids[j];
+			last = max_pid(last, last_thread(u->apps[i].pids[j]));
 	if (statvfs("/run", &run) < 0)
 		return -errno;
 	f = open_memstream(&text, &len);
