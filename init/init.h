@@ -38,16 +38,17 @@ int record_unpack(const struct record *record, struct error *err);
 void record_free(struct record *record);
 
 /* orders.c: the lines of the file "adopt". */
-void orders_carry_out(int keeper, const char *orders);
+void orders_carry_out(const char *orders);
 void orders_limit_run(const char *orders);
 
 /* clock.c: go on where the old kernel's clock was. */
 void clock_set(const struct nvwa_adopt *adopt);
 
 /* memory.c */
-int memory_add(int keeper, uint64_t start, uint64_t len, int nid);
 /* All hidden RAM; the number of ranges that could not be added. */
 int memory_add_all(int keeper);
+/* Only the memory blocks that hold pages of the record; the rest can wait. */
+int memory_add_needed(int keeper, const struct record *record);
 /* Wipe and free what was held back for programs that will not come back. */
 void memory_release(int keeper);
 

@@ -55,7 +55,9 @@ int main(int argc, char **argv)
 	} else {
 		clock_set(&record.adopt);
 		timeline_stamp("adopted");
-		orders_carry_out(keeper, record.orders);
+		orders_carry_out(record.orders);
+		if (memory_add_needed(keeper, &record))
+			log_error("some of the programs' memory cannot be added");
 		timeline_stamp("memory-added");
 		if (record_unpack(&record, &err))
 			boot_without_record(keeper, err.text);

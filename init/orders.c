@@ -2,7 +2,6 @@
 /*
  * The record's file "adopt": what must be done before the machine's init
  * runs, a line each:
- *   add START LEN NID	RAM to be added (hexadecimal, node in decimal)
  *   last_pid N		the last process id that was given out
  *   run_size BYTES	the size of the tmpfs on /run
  *   sysctl PATH VALUE	PATH below /proc/sys
@@ -37,19 +36,12 @@ static int set_last_pid(const char *value)
 	return write_sysctl("kernel/ns_last_pid", value);
 }
 
-static int carry_out(int keeper, char *line)
+static int carry_out(char *line)
 {
 	char *rest = line + strcspn(line, " "), *value;
-	uint64_t start, len;
-	int nid;
 
 	if (*rest)
 		*rest++ = '\0';
-	if (!strcmp(line, "add")) {
-		if (sscanf(rest, "%" SCNx64 " %" SCNx64 " %d", &start, &len, &nid) != 3)
-			return -EINVAL;
-		return memory_add(keeper, start, len, nid);
-	}
 	if (!strcmp(line, "last_pid"))
 		return set_last_pid(rest);
 	if (!strcmp(line, "sysctl")) {
@@ -63,7 +55,7 @@ static int carry_out(int keeper, char *line)
 }
 
 /* A failure here is said and no more: whoever needs the thing will find out what it means. */
-void orders_carry_out(int keeper, const char *orders)
+void orders_carry_out(const char *orders)
 {
 	_cleanup_free_ char *text = strdup(orders);
 	char *line, *save = NULL;
@@ -71,7 +63,7 @@ void orders_carry_out(int keeper, const char *orders)
 	for (line = text ? strtok_r(text, "\n", &save) : NULL; line;
 	     line = strtok_r(NULL, "\n", &save)) {
 		_cleanup_free_ char *copy = strdup(line);
-		int r = carry_out(keeper, line);
+		int r = carry_out(line);
 
 		if (r)
 			log_error("\"%s\" failed: %s", copy ? copy : line, strerror(-r));

@@ -349,11 +349,6 @@ static int write_orders(struct update *u)
 	f = open_memstream(&text, &len);
 	if (!f)
 		return -ENOMEM;
-	for (size_t i = 0; i < u->plan.hidden.nr; i++)
-		fprintf(f, "add %llx %llx %d\n",
-			(unsigned long long)u->plan.hidden.entries[i].start,
-			(unsigned long long)u->plan.hidden.entries[i].len,
-			u->plan.hidden.entries[i].nid);
 	fprintf(f, "last_pid %d\n", last);
 	fprintf(f, "run_size %llu\n", (unsigned long long)run.f_blocks * run.f_frsize);
 	fprintf(f, "sysctl vm/overcommit_memory 1\n");
