@@ -137,3 +137,4 @@ int memory_add_needed(int keeper, const struct record *record)
 	free(b.needed);
 	return r;
 }
+

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -187,6 +188,8 @@ static void exec_criu(const struct criu *criu, const char *namespaces, int hook,
 		setenv(CRIU_ENV_HIDE_USERNS, "1", 1);
 	if (criu->no_firewall)
 		setenv(CRIU_ENV_NO_FIREWALL, "1", 1);
+	if (criu->no_new_privileges)
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	dup2(output, STDOUT_FILENO);
 	dup2(output, STDERR_FILENO);
 	execvp(app_paths()->criu, criu->argv);

@@ -19,6 +19,7 @@ struct criu {
 	pid_t namespaces_of;	/* criu works in the namespaces of this process; 0: in ours */
 	bool hide_userns;	/* see libnvwa-criu.so */
 	bool no_firewall;	/* criu's own packet rules come to nothing */
+	bool no_new_privileges;	/* set for criu, and so for what it makes */
 	criu_resume_fn resume;	/* may be NULL */
 	void *ctx;
 	int failed;		/* -ENOMEM from criu_arg() and criu_keep(), seen by criu_run() */

@@ -122,6 +122,18 @@ out:
 	return r;
 }
 
+static bool all_without_new_privileges(const struct app *app)
+{
+	for (size_t i = 0; i < app->nr_pids; i++) {
+		uint64_t flag;
+
+		if (proc_status_number(app->pids[i], "NoNewPrivs", 10, &flag) < 0 || !flag)
+			return false;
+	}
+
+	return true;
+}
+
 static int strip_images(const char *dir, struct app_memory **memory, size_t *nr_memory,
 			struct error *err)
 {
@@ -197,6 +209,7 @@ int app_dump(struct app *app, const char *dir, struct app_memory **memory, size_
 	dumped.boottime_ns = clock_ns(CLOCK_BOOTTIME);
 	/* Children that were born before the freeze. */
 	r = refresh_tree(app, err);
+	dumped.no_new_privileges = !r && all_without_new_privileges(app);
 	if (!r)
 		r = dumped_write(app->dir, &dumped, err);
 	if (!r)

@@ -215,6 +215,8 @@ int dumped_write(const char *dir, const struct app_dumped *dumped, struct error 
 	set_number(o, "version", META_VERSION);
 	json_object_object_add(o, "hidden_userns",
 			       json_object_new_boolean(dumped->hidden_userns));
+	json_object_object_add(o, "no_new_privileges",
+			       json_object_new_boolean(dumped->no_new_privileges));
 	set_number(o, "criu_version", dumped->criu_version);
 	set_number(o, "tsc", dumped->tsc);
 	set_number(o, "realtime_ns", dumped->realtime_ns);
@@ -273,6 +275,7 @@ int dumped_read(const char *dir, struct app_dumped *dumped, struct error *err)
 	if (r < 0)
 		return r;
 	dumped->hidden_userns = get_flag(o, "hidden_userns");
+	dumped->no_new_privileges = get_flag(o, "no_new_privileges");
 	dumped->criu_version = get_number(o, "criu_version");
 	dumped->tsc = get_number(o, "tsc");
 	dumped->realtime_ns = get_number(o, "realtime_ns");

@@ -38,6 +38,7 @@ void meta_free(struct app_meta *meta);
 struct app_dumped {
 	struct externals externals;
 	bool hidden_userns;	/* it had a user namespace, which is not restored */
+	bool no_new_privileges;	/* all of its processes have that flag */
 	int criu_version;
 	uint64_t tsc;		/* these four read together, after the freeze */
 	uint64_t realtime_ns, monotonic_ns, boottime_ns;

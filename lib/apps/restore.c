@@ -236,6 +236,8 @@ static int run_restore(struct restore *re)
 		r = add_external(re, &criu, &re->dumped.externals.list[i]);
 	criu.namespaces_of = re->placeholder;
 	criu.no_firewall = true;
+	/* CRIU restores this flag from version 4 on only. */
+	criu.no_new_privileges = re->dumped.no_new_privileges;
 	criu.resume = fill_process;
 	criu.ctx = re;
 	if (!r)

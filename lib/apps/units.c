@@ -30,11 +30,12 @@ static const struct {
 };
 
 /*
- * /tmp must not be emptied in this boot. Of several lines for one path the
- * first counts, in the order of the files' names.
+ * /tmp must not be emptied in this boot. Of several lines for one path that
+ * contradict each other the first counts, in the order of the files' names;
+ * the age is one that nobody else gives.
  */
 #define TMPFILES_NAME	"00-nvwa.conf"
-#define TMPFILES_TEXT	"d /tmp 1777 root root -\n"
+#define TMPFILES_TEXT	"d /tmp 1777 root root 3649d\n"
 
 static int link_unit(const char *early, const char *unit, const char *wanted_by)
 {
