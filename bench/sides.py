@@ -10,7 +10,7 @@ import json
 import os
 import re
 
-from guest import BENCH, BUILD, NEW, OUT, Failure, release
+from guest import BENCH, BUILD, NEW, OLD, OUT, Failure, release
 
 # In words, what the phases of a blackout are on either side.
 PHASES = {
@@ -23,7 +23,7 @@ PHASES = {
 
 def packages():
     found = sorted(glob.glob(os.path.join(BUILD, "nvwa_*_amd64.deb")))
-    for kernel in (release("6.12"), release(NEW)):
+    for kernel in (release(OLD), release(NEW)):
         found += glob.glob(os.path.join(BUILD, f"nvwa-modules-{kernel}_*_amd64.deb"))
     return found
 
