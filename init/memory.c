@@ -138,3 +138,11 @@ int memory_add_needed(int keeper, const struct record *record)
 	return r;
 }
 
+
+void memory_release(int keeper)
+{
+	struct nvwa_release release = { .size = sizeof(release) };
+
+	/* Fails when no record was adopted, and then there is nothing held back. */
+	ioctl(keeper, NVWA_IOC_RELEASE, &release);
+}
