@@ -14,13 +14,12 @@ UNITDIR		:= $(PREFIX)/lib/systemd
 
 CC		?= gcc
 PKG_CONFIG	?= pkg-config
-PROTOC_C	?= protoc-c
 CFLAGS		?= -O2 -g
 SANITIZE	:= -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 		   -fno-omit-frame-pointer
 
-PKGS		:= yaml-0.1 json-c libprotobuf-c libkmod libarchive liblzma libzstd liblz4 zlib \
-		   libsystemd libnftables libnl-route-3.0 mount blkid
+PKGS		:= yaml-0.1 json-c libkmod libarchive liblzma libzstd liblz4 zlib libsystemd \
+		   libnftables
 
 # Asked for once, and only by what compiles: "make setup" must work before
 # pkg-config is there.
@@ -28,7 +27,7 @@ PKG_CFLAGS	= $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG
 PKG_LIBS	= $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PKGS)))$(PKG_LIBS)
 
 # _GNU_SOURCE is empty so that a file may define it as well.
-NVWA_CFLAGS	= -std=gnu11 -Wall -Wextra -Werror -I. -I$(B)/gen -D_GNU_SOURCE= \
+NVWA_CFLAGS	= -std=gnu11 -Wall -Wextra -Werror -I. -D_GNU_SOURCE= \
 		  -DNVWA_VERSION='"$(VERSION)"' -DNVWA_LIBEXECDIR='"$(LIBDIR)"' $(PKG_CFLAGS)
 NVWA_LDFLAGS	= -Wl,--as-needed
 
@@ -43,10 +42,6 @@ endif
 
 # --- what is built from what ------------------------------------------------
 
-PROTO		:= $(wildcard lib/*/*.proto)
-PROTO_C		:= $(PROTO:%.proto=$(B)/gen/%.pb-c.c)
-PROTO_H		:= $(PROTO_C:.c=.h)
-
 LIB_SRC		:= $(wildcard lib/*/*.c)
 TOOL_SRC	:= $(wildcard tool/*.c)
 INIT_SRC	:= $(wildcard init/*.c)
@@ -54,7 +49,7 @@ INIT_SRC	:= $(wildcard init/*.c)
 PRELOAD_SRC	:= $(wildcard lib/apps/preload/*.c)
 UNIT_SRC	:= $(wildcard tests/unit/test_*.c)
 
-LIB_OBJ		:= $(LIB_SRC:%.c=$(B)/obj/%.o) $(PROTO:%.proto=$(B)/obj/%.pb-c.o)
+LIB_OBJ		:= $(LIB_SRC:%.c=$(B)/obj/%.o)
 TOOL_OBJ	:= $(TOOL_SRC:%.c=$(B)/obj/%.o)
 INIT_OBJ	:= $(INIT_SRC:%.c=$(B)/obj/%.o)
 PRELOAD_OBJ	:= $(PRELOAD_SRC:%.c=$(B)/obj/%.o)
@@ -68,20 +63,7 @@ ASAN_PROG_OBJ	:= $(ASAN_PROG_SRC:%.c=$(ASAN)/obj/%.o)
 UNIT_T		:= $(wildcard tests/unit/*.t)
 UNIT		:= $(UNIT_SRC:tests/unit/%.c=$(ASAN)/%)
 
-PROGRAMS	:= $(B)/nvwa
-ifneq ($(INIT_SRC),)
-PROGRAMS	+= $(B)/nvwa-init
-endif
-# The programs of systemd/ are one file each.
-ifneq ($(wildcard systemd/generator.c),)
-PROGRAMS	+= $(B)/nvwa-generator
-endif
-ifneq ($(wildcard systemd/placeholder.c),)
-PROGRAMS	+= $(B)/nvwa-placeholder
-endif
-ifneq ($(PRELOAD_SRC),)
-PROGRAMS	+= $(B)/libnvwa-criu.so
-endif
+PROGRAMS	:= $(addprefix $(B)/,nvwa nvwa-init nvwa-generator nvwa-placeholder libnvwa-criu.so)
 
 all: $(PROGRAMS)
 
@@ -132,30 +114,15 @@ $(ASAN)/nvwa: $(ASAN)/obj/tool/main.o $(ASAN)/libprograms.a $(ASAN)/libnvwa.a
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS) $(SANITIZE) $(NVWA_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-$(B)/obj/%.o: %.c Makefile | $(PROTO_H)
+$(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(say) CC $@
 	$(Q)$(CC) $(CFLAGS) $(NVWA_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/obj/%.o: $(B)/gen/%.c Makefile
-	@mkdir -p $(@D)
-	$(say) CC $@
-	$(Q)$(CC) $(CFLAGS) $(NVWA_CFLAGS) -MMD -MP -c -o $@ $<
-
-$(ASAN)/obj/%.o: %.c Makefile | $(PROTO_H)
+$(ASAN)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(say) CC $@
 	$(Q)$(CC) -O1 -g $(SANITIZE) $(NVWA_CFLAGS) -MMD -MP -c -o $@ $<
-
-$(ASAN)/obj/%.o: $(B)/gen/%.c Makefile
-	@mkdir -p $(@D)
-	$(say) CC $@
-	$(Q)$(CC) -O1 -g $(SANITIZE) $(NVWA_CFLAGS) -MMD -MP -c -o $@ $<
-
-$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: %.proto
-	@mkdir -p $(@D)
-	$(say) PROTOC $@
-	$(Q)$(PROTOC_C) --c_out=$(B)/gen $<
 
 -include $(shell find $(B)/obj $(ASAN)/obj -name '*.d' 2>/dev/null)
 
@@ -202,7 +169,9 @@ tests-build: $(UNIT) $(ASAN)/nvwa
 unit: tests-build
 	$(UNIT_PROVE) $(UNIT) $(UNIT_T)
 
-lint: $(B)/nvwa
+lint:
+	packaging/setup
+	$(MAKE) $(B)/nvwa
 	$(PROVE) lint/run
 
 bench: setup
@@ -223,30 +192,14 @@ clean:
 INSTALL		?= install
 
 install: all
-	$(INSTALL) -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(SYSCONFDIR)/nvwa
-	$(INSTALL) -m 755 $(B)/nvwa $(DESTDIR)$(PREFIX)/sbin/nvwa
-	for f in nvwa-init nvwa-placeholder; do \
-		[ ! -f $(B)/$$f ] || $(INSTALL) -m 755 $(B)/$$f $(DESTDIR)$(LIBDIR)/$$f || exit 1; \
-	done
-	if [ -f $(B)/libnvwa-criu.so ]; then \
-		$(INSTALL) -D -m 644 $(B)/libnvwa-criu.so $(DESTDIR)$(LIBDIR)/libnvwa-criu.so; \
-	fi
-	if [ -f $(B)/nvwa-generator ]; then \
-		$(INSTALL) -D -m 755 $(B)/nvwa-generator \
-			$(DESTDIR)$(UNITDIR)/system-generators/nvwa-generator; \
-	fi
-	for f in $(wildcard systemd/*.service systemd/*.target systemd/*.path); do \
-		$(INSTALL) -D -m 644 $$f $(DESTDIR)$(UNITDIR)/system/$${f##*/} || exit 1; \
-	done
-	for f in $(wildcard systemd/*.shutdown); do \
-		$(INSTALL) -D -m 755 $$f $(DESTDIR)$(UNITDIR)/system-shutdown/$$(basename $$f) || exit 1; \
-	done
-	for f in $(wildcard packaging/etc/*.yaml); do \
-		$(INSTALL) -m 644 $$f $(DESTDIR)$(SYSCONFDIR)/nvwa/$${f##*/} || exit 1; \
-	done
-	for f in $(wildcard man/*.5 man/*.8); do \
-		$(INSTALL) -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/} || exit 1; \
-	done
+	$(INSTALL) -D -m 755 $(B)/nvwa $(DESTDIR)$(PREFIX)/sbin/nvwa
+	$(INSTALL) -D -m 755 -t $(DESTDIR)$(LIBDIR) $(B)/nvwa-init $(B)/nvwa-placeholder
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(LIBDIR)/criu $(B)/libnvwa-criu.so
+	$(INSTALL) -D -m 755 -t $(DESTDIR)$(UNITDIR)/system-generators $(B)/nvwa-generator
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(UNITDIR)/system $(wildcard systemd/*.service)
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(SYSCONFDIR)/nvwa $(wildcard packaging/etc/*.yaml)
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 $(wildcard man/*.5)
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 $(wildcard man/*.8)
 	$(INSTALL) -D -m 644 completion/nvwa \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nvwa
 
