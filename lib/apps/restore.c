@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -327,10 +328,39 @@ static int make_scope(const struct restore *re)
 	return r;
 }
 
+/*
+ * systemd runs a control process of a sandboxed unit in a mount namespace of
+ * its own, though nothing in it differs. What is opened there for the program
+ * would be on mounts that vanish with us.
+ */
+static int join_first_namespace(const struct restore *re)
+{
+	_cleanup_close_ int fd = -1;
+	uint64_t ours, first;
+	int r;
+
+	r = proc_ns(0, "mnt", &ours);
+	if (!r)
+		r = proc_ns(1, "mnt", &first);
+	if (!r && ours != first) {
+		fd = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || setns(fd, CLONE_NEWNS))
+			r = -errno;
+	}
+	if (r < 0)
+		return error_set(re->err, -r, "cannot leave the namespace of a control process: %s",
+				 strerror(-r));
+
+	return 0;
+}
+
 static int restore(struct restore *re)
 {
 	int r;
 
+	r = join_first_namespace(re);
+	if (r < 0)
+		return r;
 	criu_reuse(re->dumped.criu_version);
 	r = restore_files(re);
 	if (!r)
