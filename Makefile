@@ -139,7 +139,7 @@ help:
 	@echo 'make bench      measure against stock tools; BENCH=name,... for a part'
 	@echo 'make deb        Debian packages nvwa and nvwa-dkms into $(B)/'
 	@echo 'make modules    the same of nvwa.ko, built for each kernel of the lab'
-	@echo 'make install    install; DESTDIR=, PREFIX= and SYSCONFDIR= as usual'
+	@echo 'make install    install into DESTDIR='
 	@echo 'make clean      remove what was built'
 
 setup:

@@ -66,9 +66,11 @@ def check_verbs(command):
         case = re.search(rf'(?m)^\t[^)\n]*\b{verb}:-\*[^)\n]*\) words="([^"]*)"', completion)
         if not case or set(case.group(1).split()) != flags | {'--help'}:
             fault(f'completion/nvwa does not offer the flags of nvwa {verb}')
-        if verb in ('help', 'version'):
-            continue
-        options = set(re.findall(r'\{ "([a-z-]+)", (?:no|required)_argument', read(f'tool/{verb}.c')))
+    # Also of the verb that is for units only.
+    for verb in [verb for verb in verbs if verb not in ('help', 'version')] + ['resume']:
+        flags = flags_in(run(command, verb, '--help'))
+        options = set(re.findall(r'\{ "([a-z-]+)", (?:no|required)_argument',
+                                 read(f'tool/{verb}.c')))
         if {f'--{name}' for name in options} != flags | {'--help'}:
             fault(f'tool/{verb}.c takes {sorted(options)}, nvwa {verb} --help has {sorted(flags)}')
 

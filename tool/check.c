@@ -137,8 +137,8 @@ static int check_release(struct check *c, const char *wanted)
 			     "another linux-image package, or name the release to boot it "
 			     "afresh with --force", *list ? list : "none in /boot");
 	else if (!found)
-		r = asprintf(&text, "kernel %s is not installed: there is no /boot/vmlinuz-%s or "
-			     "no /lib/modules/%s. Installed: %s", wanted, wanted, wanted,
+		r = asprintf(&text, "kernel %s is not installed: there is no kernel image or no "
+			     "modules of it in /boot and /lib/modules. Installed: %s", wanted,
 			     *list ? list : "none");
 	if (text)
 		add_reason(c, true, EXIT_RELEASE, NULL, text);

@@ -40,8 +40,10 @@ const struct verb verbs[] = {
 		"resume", verb_resume, "",
 		"bring programs back in the new kernel (called by systemd)",
 		(const struct verb_flag[]) {
+			{ "--files", "put back files in shared temporary directories" },
 			{ "--net", "bring back addresses and routes" },
 			{ "--unit NAME", "restore a service" },
+			{ "--fresh NAME", "start a service afresh that could not be restored" },
 			{ "--programs", "restore programs that are no services" },
 			{ "--settle", "add the remaining memory and write the report" },
 			{ },
