@@ -40,7 +40,10 @@ struct app {
 	char *dir;
 };
 
-/* Find a service by unit name (".service" may be missing): -ENOENT none such, -ESRCH not running. */
+/*
+ * Find a service by unit name (".service" may be missing): -ENOENT none such,
+ * -ESRCH not running.
+ */
 int app_find_service(const char *unit, struct app *app, struct error *err);
 
 /* Find a process tree: -ESRCH none such. */
@@ -93,9 +96,9 @@ int app_continue(const struct app *app);
 /*
  * In the new kernel: restore the app recorded in <dir> (NVWA_STATE_DIR/apps/NAME),
  * put its memory back through the keeper, and let it run. For a service it is
- * called from its generated unit's ExecStartPost= (in the unit's cgroup), with placeholder = the PID of the
- * placeholder; for a program placeholder is 0. On failure
- * nothing of the app is left running.
+ * called from its generated unit's ExecStartPost= (in the unit's cgroup), with
+ * placeholder = the PID of the placeholder; for a program placeholder is 0. On
+ * failure nothing of the app is left running.
  */
 struct app_restored {
 	pid_t pid;

@@ -78,8 +78,8 @@ static void check_path(struct file_checker *fc, const struct open_file *f, const
 	/* It is opened by its path, which must lead there from here. */
 	if (f->foreign && (stat(f->target, &st) || st.st_dev != f->st.st_dev ||
 			   st.st_ino != f->st.st_ino))
-		check_say(fc->c, true, "%s holds descriptor %d on %s, which is on a mount that is not "
-			  "its own and cannot be found from outside", who, f->fd, f->target);
+		check_say(fc->c, true, "%s holds descriptor %d on %s, which is on a mount that is "
+			  "not its own and cannot be found from outside", who, f->fd, f->target);
 }
 
 static bool is_own(const struct file_checker *fc, uint32_t ino)
@@ -124,11 +124,11 @@ static void check_socket(struct file_checker *fc, const struct open_file *f, con
 	} else if (domain == AF_INET || domain == AF_INET6) {
 		if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP &&
 		    protocol != IPPROTO_UDPLITE)
-			check_say(fc->c, true, "%s holds descriptor %d, a socket of IP protocol %d, "
-				  "which cannot be restored", who, f->fd, protocol);
+			check_say(fc->c, true, "%s holds descriptor %d, a socket of IP protocol "
+				  "%d, which cannot be restored", who, f->fd, protocol);
 	} else if (domain != AF_NETLINK && domain != AF_PACKET) {
-		check_say(fc->c, true, "%s holds descriptor %d, a socket of address family %d, which "
-			  "cannot be restored", who, f->fd, domain);
+		check_say(fc->c, true, "%s holds descriptor %d, a socket of address family %d, "
+			  "which cannot be restored", who, f->fd, domain);
 	}
 }
 
@@ -143,9 +143,9 @@ static int check_file(void *ctx, const struct open_file *f)
 	else if (S_ISCHR(f->st.st_mode) || S_ISBLK(f->st.st_mode))
 		check_device(fc, f, who);
 	else if (!strncmp(f->target, "anon_inode:", 11) && !is_known_anonymous(f->target))
-		check_say(fc->c, true, "%s holds descriptor %d, the kernel object %s, which cannot be restored. Stop "
-			  "it before the update, or make it do without", who, f->fd,
-			  f->target + strlen("anon_inode:"));
+		check_say(fc->c, true, "%s holds descriptor %d, the kernel object %s, which cannot "
+			  "be restored. Stop it before the update, or make it do without",
+			  who, f->fd, f->target + strlen("anon_inode:"));
 	else if (f->target[0] == '/')
 		check_path(fc, f, who);
 

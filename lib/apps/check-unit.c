@@ -41,8 +41,8 @@ static void check_state(struct unit *u)
 		check_say(u->c, true, "Service %s is %s. Wait until it is active", name, state);
 	if (bus_string(u->bus, u->path, "Unit", "FragmentPath", &fragment) >= 0 &&
 	    (!*fragment || !strncmp(fragment, "/run/systemd/transient/", 23)))
-		check_say(u->c, true, "Service %s has no unit file that the next kernel could start "
-			  "it from. Write one", name);
+		check_say(u->c, true, "Service %s has no unit file that the next kernel could "
+			  "start it from. Write one", name);
 }
 
 static void check_sandbox(struct unit *u)
@@ -55,8 +55,9 @@ static void check_sandbox(struct unit *u)
 		check_say(u->c, true, "Service %s has a root directory of its own (RootDirectory=, "
 			  "RootImage=), which is not carried yet", name);
 	if (is_true(u, "DynamicUser"))
-		check_say(u->c, true, "Service %s runs as a dynamic user (DynamicUser=yes), who may "
-			  "be another one in the next boot. Give it a user of its own (User=)", name);
+		check_say(u->c, true, "Service %s runs as a dynamic user (DynamicUser=yes), who "
+			  "may be another one in the next boot. Give it a user of its own (User=)",
+			  name);
 	if (bus_string(u->bus, u->path, "Service", "ProcSubset", &subset) >= 0 &&
 	    !strcmp(subset, "pid"))
 		check_say(u->c, true, "Service %s sees a part of /proc only (ProcSubset=pid), and "
@@ -65,9 +66,9 @@ static void check_sandbox(struct unit *u)
 		check_say(u->c, true, "Service %s keeps %u descriptors in systemd, which are not "
 			  "carried", name, stored);
 	if (is_true(u, "MemoryDenyWriteExecute"))
-		check_say(u->c, false, "Service %s may map memory writable and executable after the "
-			  "update until it is restarted, where MemoryDenyWriteExecute= is enforced "
-			  "by prctl(2) and not by a system call filter", name);
+		check_say(u->c, false, "Service %s may map memory writable and executable after "
+			  "the update until it is restarted, where MemoryDenyWriteExecute= is "
+			  "enforced by prctl(2) and not by a system call filter", name);
 }
 
 /* The first value of LISTEN_FDS= in the main process' environment. */
@@ -82,9 +83,9 @@ static void check_activation(struct unit *u)
 		return;
 	for (const char *at = environment; at < environment + len; at += strlen(at) + 1) {
 		if (!strncmp(at, "LISTEN_FDS=", 11))
-			check_say(u->c, true, "Service %s got its sockets from systemd, which would "
-				  "open them a second time. Start it without its .socket unit",
-				  u->c->app->name);
+			check_say(u->c, true, "Service %s got its sockets from systemd, which "
+				  "would open them a second time. Start it without its .socket "
+				  "unit", u->c->app->name);
 	}
 }
 
@@ -115,8 +116,8 @@ static void check_cgroup(struct unit *u)
 	rest = procs;
 	while ((line = strsep(&rest, "\n"))) {
 		if (*line && !in_tree(app, atoi(line)))
-			check_say(u->c, true, "%s belongs to service %s but is no descendant of its "
-				  "main process %d, and would be lost",
+			check_say(u->c, true, "%s belongs to service %s but is no descendant of "
+				  "its main process %d, and would be lost",
 				  check_process(atoi(line), who, sizeof(who)), app->name, app->pid);
 	}
 	for (size_t i = 1; i < app->nr_pids; i++) {

@@ -66,11 +66,11 @@ static void check_session(struct checker *c, pid_t pid, const char *who)
 	if (proc_stat_read(pid, &st) < 0)
 		return;
 	if (st.tty)
-		check_say(c, true, "%s has a controlling terminal, which does not outlive the kernel. "
-			  "Start it with setsid(1), or as a service", who);
+		check_say(c, true, "%s has a controlling terminal, which does not outlive the "
+			  "kernel. Start it with setsid(1), or as a service", who);
 	else if (pid == c->app->pid && st.sid != pid)
-		check_say(c, true, "%s does not lead a session of its own. Start it with setsid(1), "
-			  "or as a service", who);
+		check_say(c, true, "%s does not lead a session of its own. Start it with "
+			  "setsid(1), or as a service", who);
 	else if (!in_tree(c->app, st.sid))
 		check_say(c, true, "%s belongs to session %d, whose leader is not carried with it. "
 			  "Start it with setsid(1), or as a service", who, st.sid);
@@ -197,8 +197,8 @@ static void check_mapping(struct checker *c, const char *who, const char *line,
 	if (!name)
 		return;
 	if (!strncmp(name, "/SYSV", 5))
-		check_say(c, true, "%s uses System V shared memory (%.*s), which is not carried yet",
-			  who, (int)strcspn(name, " "), name);
+		check_say(c, true, "%s uses System V shared memory (%.*s), which is not "
+			  "carried yet", who, (int)strcspn(name, " "), name);
 	else if (!strncmp(name, "/dev/", 5) && strncmp(name, "/dev/zero", 9) &&
 		 strncmp(name, "/dev/shm/", 9))
 		check_say(c, true, "%s has the device %.*s mapped into its memory", who,
@@ -222,11 +222,11 @@ static void check_memory(struct checker *c, pid_t pid, const char *who)
 			check_mapping(c, who, line, &shared);
 	}
 	if (shared >= COPIED_NOTE)
-		check_say(c, false, "%s has %lu MB of shared or huge memory mapped, which is copied "
-			  "and not pinned", who, shared >> 20);
+		check_say(c, false, "%s has %lu MB of shared or huge memory mapped, which is "
+			  "copied and not pinned", who, shared >> 20);
 	if (!proc_status_number(pid, "VmLck", 10, &locked) && locked)
-		check_say(c, false, "%s has %" PRIu64 " kB of locked memory (mlock), which is copied "
-			  "and not pinned", who, locked);
+		check_say(c, false, "%s has %" PRIu64 " kB of locked memory (mlock), which is "
+			  "copied and not pinned", who, locked);
 }
 
 static void check_one(struct checker *c, pid_t pid)

@@ -251,7 +251,8 @@ static int report_failure(const struct criu *criu, int status, int output, struc
 		snprintf(how, sizeof(how), "with status %d", WEXITSTATUS(status));
 
 	return error_set(err, EIO, "criu %s ended %s; the end of what it said:\n%s%s",
-			 criu->argv[1], how, said ? tail(said, 200) : "", log ? tail(log, 600) : "");
+			 criu->argv[1], how, said ? tail(said, 200) : "",
+			 log ? tail(log, 600) : "");
 }
 
 int criu_run(struct criu *criu, struct error *err)

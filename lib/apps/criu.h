@@ -14,7 +14,7 @@ typedef int (*criu_resume_fn)(void *ctx, pid_t pid);
 struct criu {
 	char **argv;		/* NULL-ended */
 	size_t nr_args;
-	int *fds;		/* kept open over exec under their own numbers; closed by criu_free() */
+	int *fds;		/* kept open over exec, under their own numbers */
 	size_t nr_fds;
 	pid_t namespaces_of;	/* criu works in the namespaces of this process; 0: in ours */
 	bool hide_userns;	/* see libnvwa-criu.so */

@@ -6,7 +6,7 @@
 struct app_paths {
 	const char *criu;		/* the command */
 	const char *preload;		/* libnvwa-criu.so */
-	const char *plugins;		/* the directory of libnvwa-criu.so, and of no other library */
+	const char *plugins;		/* directory of libnvwa-criu.so, and of no other library */
 	const char *placeholder;	/* static program that waits */
 	const char *nvwa;		/* the nvwa command */
 	const char *kdat;		/* what criu keeps of the running kernel */

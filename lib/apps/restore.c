@@ -199,8 +199,8 @@ static int add_external(const struct restore *re, struct criu *criu, const struc
 	if (e->kind == EXTERNAL_JOURNAL) {
 		fd = pidfd_take(re->placeholder, e->fd == STDERR_FILENO ? e->fd : STDOUT_FILENO);
 		if (fd < 0)
-			return error_set(re->err, -fd, "cannot take over the stream to the journal: "
-					 "%s", strerror(-fd));
+			return error_set(re->err, -fd, "cannot take over the stream to the "
+					 "journal: %s", strerror(-fd));
 		criu_keep(criu, fd);
 		criu_arg(criu, "--inherit-fd");
 		criu_arg(criu, "fd[%d]:socket:[%llu]", fd, e->ino);

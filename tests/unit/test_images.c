@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What is read and edited in CRIU's images, byte by byte. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "lib/apps/images.h"
+
+#define PAGEMAP	0x19, 0x43, 0x56, 0x54, 0x25, 0x40, 0x08, 0x56
+#define CORE	0x19, 0x43, 0x56, 0x54, 0x47, 0x38, 0x05, 0x55
+#define HEAD	2, 0, 0, 0, 0x08, 1		/* pages_id 1 */
+
+
+/* A heap copy of exactly the right size, so that the sanitizer sees every byte too many. */
+static uint8_t *copy(const uint8_t *data, size_t len)
+{
+	uint8_t *heap = malloc(len ? len : 1);
+
+	assert_non_null(heap);
+	memcpy(heap, data, len);
+	return heap;
+}
+
+static int split(const uint8_t *data, size_t *len, struct nvwa_range **ranges, size_t *nr,
+		 uint8_t **left)
+{
+	*left = copy(data, *len);
+	*ranges = NULL;
+	*nr = 0;
+	return images_split_pagemap(*left, len, ranges, nr);
+}
+
+static void test_split(void **state)
+{
+	/* lazy 0x1000 x 2; present 0x3000 x 1; lazy 0x4000 x 1; lazy 0x5000 x 3 (new field) */
+	const uint8_t image[] = {
+		PAGEMAP, HEAD,
+		7, 0, 0, 0, 0x08, 0x80, 0x20, 0x10, 2, 0x20, 2,
+		8, 0, 0, 0, 0x08, 0x80, 0xe0, 0x00, 0x10, 1, 0x20, 4,
+		8, 0, 0, 0, 0x08, 0x80, 0x80, 0x01, 0x10, 1, 0x20, 2,
+		10, 0, 0, 0, 0x08, 0x80, 0xa0, 0x01, 0x10, 3, 0x20, 2, 0x28, 3,
+	};
+	const uint8_t expected[] = {
+		PAGEMAP, HEAD,
+		8, 0, 0, 0, 0x08, 0x80, 0xe0, 0x00, 0x10, 1, 0x20, 4,
+	};
+	size_t len = sizeof(image), nr;
+	struct nvwa_range *ranges;
+	uint8_t *left;
+
+	(void)state;
+	assert_int_equal(split(image, &len, &ranges, &nr, &left), 0);
+	assert_int_equal(len, sizeof(expected));
+	assert_memory_equal(left, expected, len);
+	assert_int_equal(nr, 2);
+	assert_int_equal(ranges[0].start, 0x1000);
+	assert_int_equal(ranges[0].len, 0x2000);
+	assert_int_equal(ranges[1].start, 0x4000);
+	assert_int_equal(ranges[1].len, 0x4000);
+	free(ranges);
+	free(left);
+}
+
+static void test_keep_present(void **state)
+{
+	/* lazy and present at once: CRIU has written it */
+	const uint8_t image[] = {
+		PAGEMAP, HEAD, 7, 0, 0, 0, 0x08, 0x80, 0x20, 0x10, 2, 0x20, 6,
+	};
+	size_t len = sizeof(image), nr;
+	struct nvwa_range *ranges;
+	uint8_t *left;
+
+	(void)state;
+	assert_int_equal(split(image, &len, &ranges, &nr, &left), 0);
+	assert_int_equal(len, sizeof(image));
+	assert_int_equal(nr, 0);
+	free(ranges);
+	free(left);
+}
+
+static void test_wide_count(void **state)
+{
+	/* 2^32 pages in the new field, 0 in the old one */
+	const uint8_t image[] = {
+		PAGEMAP, HEAD,
+		13, 0, 0, 0, 0x08, 0x80, 0x20, 0x10, 0, 0x20, 2, 0x28, 0x80, 0x80, 0x80, 0x80, 0x10,
+	};
+	size_t len = sizeof(image), nr;
+	struct nvwa_range *ranges;
+	uint8_t *left;
+
+	(void)state;
+	assert_int_equal(split(image, &len, &ranges, &nr, &left), 0);
+	assert_int_equal(nr, 1);
+	assert_int_equal(ranges[0].len, 1ULL << 44);
+	free(ranges);
+	free(left);
+}
+
+static void refused(const uint8_t *image, size_t len)
+{
+	struct nvwa_range *ranges;
+	uint8_t *left;
+	size_t nr;
+
+	assert_int_equal(split(image, &len, &ranges, &nr, &left), -EBADMSG);
+	assert_null(ranges);
+	free(left);
+}
+
+#define REFUSED(...) do {						\
+	const uint8_t bad[] = { __VA_ARGS__ };				\
+									\
+	refused(bad, sizeof(bad));					\
+} while (0)
+
+static void test_broken(void **state)
+{
+	(void)state;
+	REFUSED(0);
+	REFUSED(PAGEMAP);
+	REFUSED(CORE, HEAD);
+	/* lengths that lead out of the file */
+	REFUSED(PAGEMAP, HEAD, 7, 0, 0);
+	REFUSED(PAGEMAP, HEAD, 200, 0, 0, 0, 0x08, 0x80, 0x20);
+	REFUSED(PAGEMAP, HEAD, 0xff, 0xff, 0xff, 0xff, 0x08);
+	/* a number without end; an unknown wire type; bytes that lead out of the message */
+	REFUSED(PAGEMAP, HEAD, 3, 0, 0, 0, 0x08, 0x80, 0x80);
+	REFUSED(PAGEMAP, HEAD, 2, 0, 0, 0, 0x0b, 0x80);
+	REFUSED(PAGEMAP, HEAD, 2, 0, 0, 0, 0x0a, 0x05);
+	/* no address; no pages; an address within a page; downwards */
+	REFUSED(PAGEMAP, HEAD, 4, 0, 0, 0, 0x10, 2, 0x20, 2);
+	REFUSED(PAGEMAP, HEAD, 7, 0, 0, 0, 0x08, 0x80, 0x20, 0x10, 0, 0x20, 2);
+	REFUSED(PAGEMAP, HEAD, 7, 0, 0, 0, 0x08, 0x81, 0x20, 0x10, 1, 0x20, 2);
+	REFUSED(PAGEMAP, HEAD, 7, 0, 0, 0, 0x08, 0x80, 0x60, 0x10, 1, 0x20, 2,
+		7, 0, 0, 0, 0x08, 0x80, 0x20, 0x10, 1, 0x20, 2);
+}
+
+/* Every prefix of a good image is refused or shorter, and nothing is read beyond it. */
+static void test_truncated(void **state)
+{
+	const uint8_t image[] = {
+		PAGEMAP, HEAD,
+		7, 0, 0, 0, 0x08, 0x80, 0x20, 0x10, 2, 0x20, 2,
+		8, 0, 0, 0, 0x08, 0x80, 0xe0, 0x00, 0x10, 1, 0x20, 4,
+	};
+
+	(void)state;
+	for (size_t cut = 0; cut < sizeof(image); cut++) {
+		size_t len = cut, nr;
+		struct nvwa_range *ranges;
+		uint8_t *left;
+		int r = split(image, &len, &ranges, &nr, &left);
+
+		assert_true(r == 0 || r == -EBADMSG);
+		free(ranges);
+		free(left);
+	}
+}
+
+static void test_rseq(void **state)
+{
+	/* thread_core (5) { rseq_entry (15) { pointer 0x7f00, size 32 } } */
+	const uint8_t good[] = {
+		CORE, 14, 0, 0, 0,
+		0x08, 1, 0x2a, 10, 0x08, 0, 0x7a, 6, 0x08, 0x80, 0xfe, 0x01, 0x10, 32,
+	};
+	/* the size is missing */
+	const uint8_t bad[] = {
+		CORE, 10, 0, 0, 0, 0x2a, 8, 0x08, 0, 0x7a, 4, 0x08, 0x80, 0xfe, 0x01,
+	};
+	const uint8_t none[] = { CORE, 4, 0, 0, 0, 0x2a, 2, 0x08, 0 };
+	struct images_rseq rseq;
+
+	(void)state;
+	assert_int_equal(images_core_rseq(good, sizeof(good), &rseq), 0);
+	assert_int_equal(rseq.addr, 0x7f00);
+	assert_int_equal(rseq.len, 32);
+	assert_int_equal(images_core_rseq(none, sizeof(none), &rseq), 0);
+	assert_int_equal(rseq.len, 0);
+	assert_int_equal(images_core_rseq(bad, sizeof(bad), &rseq), -EBADMSG);
+	assert_int_equal(images_core_rseq(none, 3, &rseq), -EBADMSG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_split),
+		cmocka_unit_test(test_keep_present),
+		cmocka_unit_test(test_wide_count),
+		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_rseq),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
