@@ -194,7 +194,7 @@ INSTALL		?= install
 install: all
 	$(INSTALL) -D -m 755 $(B)/nvwa $(DESTDIR)$(PREFIX)/sbin/nvwa
 	$(INSTALL) -D -m 755 -t $(DESTDIR)$(LIBDIR) $(B)/nvwa-init $(B)/nvwa-placeholder
-	$(INSTALL) -D -m 644 -t $(DESTDIR)$(LIBDIR)/criu $(B)/libnvwa-criu.so
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(LIBDIR) $(B)/libnvwa-criu.so
 	$(INSTALL) -D -m 755 -t $(DESTDIR)$(UNITDIR)/system-generators $(B)/nvwa-generator
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(UNITDIR)/system $(wildcard systemd/*.service)
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(SYSCONFDIR)/nvwa $(wildcard packaging/etc/*.yaml)
