@@ -273,7 +273,9 @@ client_start() {
 	local name=$1
 	shift
 	rm -f "$out/$name.progress"
-	in_net "$@" --progress "$out/$name.progress" >"$out/$name.json" 2>"$out/$name.err" &
+	# No function here: the process that $! names must be the client itself.
+	"$top/lab/netns" -- "$@" --progress "$out/$name.progress" \
+		>"$out/$name.json" 2>"$out/$name.err" &
 	client_pid[$name]=$!
 	wait_until 30 test -s "$out/$name.progress" ||
 		give_up "the client $name starts" "$(cat "$out/$name.json" "$out/$name.err")"
@@ -364,7 +366,7 @@ $(cat "$out/update.log")"
 	is "everything was resumed" "$(jq -r .last.outcome "$out/status.json")" resumed ||
 		diag "$(jq .last.apps "$out/status.json")
 $(guest 'systemctl --failed --no-pager; journalctl -b --no-pager -u "nvwa*" -o cat | tail -n 40')"
-	diag "$(jq -r '.last | "blackout \(.blackout_ms | floor) ms; pages: \(.pages | to_entries |
+	diag "$(jq -r '.last | "blackout \(.blackout_ms // 0 | floor) ms; pages: \(.pages | to_entries |
 		map("\(.value) \(.key)") | join(", ")); phases in ms: \(.phases |
 		map("\(.name) \(.ms | floor)") | join(", "))"' "$out/status.json")"
 }

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+bool quiet;
 static int nr_tests, nr_failed;
 
 static bool report(bool condition, const char *fmt, va_list args)
@@ -193,7 +194,7 @@ int keeper_call(int fd, unsigned long cmd, void *arg)
 	err = ioctl(fd, cmd, arg) ? -errno : 0;
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	ms = (to.tv_sec - from.tv_sec) * 1e3 + (to.tv_nsec - from.tv_nsec) / 1e6;
-	if (ms >= 5)
+	if (ms >= 5 && !quiet)
 		printf("# call %lu took %.1f ms\n", (unsigned long)_IOC_NR(cmd), ms);
 	return err;
 }

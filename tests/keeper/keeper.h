@@ -49,6 +49,8 @@ void write_text(const char *path, const char *text);
 void stop_wait(pid_t pid);
 int end_wait(pid_t pid);
 
+extern bool quiet;	/* no times of calls */
+
 int test_old(void);
 int test_held(void);
 int test_new(uint64_t base, uint64_t len);

@@ -397,6 +397,7 @@ static void test_rollback(void)
 	for (i = 0; i < 50; i++) {
 		holder = fork();
 		if (holder == 0) {
+			quiet = true;
 			fd = keeper_open();
 			err = begin(fd, &scratch, &header);
 			if (!err)
@@ -424,9 +425,40 @@ static void test_rollback(void)
 	free(ranges);
 }
 
+/* A larger process, to see what a page costs (keeper_call() tells). */
+static void test_large(void)
+{
+	struct nvwa_range scratch = { 0, PAGE }, range = { AT_PLAIN, 128 * MIB };
+	struct nvwa_capture c;
+	uint64_t header;
+	pid_t pid;
+	int fd = keeper_open();
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		char *p = mmap((void *)AT_PLAIN, range.len, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+		if (p == MAP_FAILED)
+			_exit(1);
+		madvise(p, range.len, MADV_NOHUGEPAGE);
+		memset(p, 1, range.len);
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	stop_wait(pid);
+	same(begin(fd, &scratch, &header), 0, "begin");
+	same(capture(fd, pid, &range, 1, &c), 0, "capture 128 MiB");
+	same(c.nr_pinned, range.len / PAGE, "all of it where it is (in %llu runs)", c.nr_runs);
+	close(fd);
+	same(child_finish(pid), 0, "the process goes on");
+}
+
 int test_old(void)
 {
 	test_capture();
+	test_large();
 	test_rollback();
 	same(tainted(), 0, "the kernel is not tainted");
 	return done();
