@@ -22,9 +22,13 @@ PHASES = {
 
 
 def packages():
-    found = sorted(glob.glob(os.path.join(BUILD, "nvwa_*_amd64.deb")))
-    for kernel in (release(OLD), release(NEW)):
-        found += glob.glob(os.path.join(BUILD, f"nvwa-modules-{kernel}_*_amd64.deb"))
+    """nvwa's packages, as the project built them."""
+    found = []
+    for name in ("nvwa", f"nvwa-modules-{release(OLD)}", f"nvwa-modules-{release(NEW)}"):
+        files = glob.glob(os.path.join(BUILD, f"{name}_*_amd64.deb"))
+        if not files:
+            raise Failure(f"there is no package {name} in build/: run make setup deb modules")
+        found += files
     return found
 
 
