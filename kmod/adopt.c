@@ -60,7 +60,8 @@ static int read_header(struct adopted *a, struct nvwa_adopt *arg)
 static int read_stream(struct adopted *a)
 {
 	const struct nvwa_header *h = &a->header;
-	u8 digest[NVWA_SHA256_LEN];
+	u8 sha256[NVWA_SHA256_LEN];
+	struct digest digest;
 	u64 at = 0;
 	u32 i;
 	int err;
@@ -76,8 +77,9 @@ static int read_stream(struct adopted *a)
 		at += h->chunks[i].len;
 		cond_resched();
 	}
-	sha256(a->stream, h->record_len, digest);
-	if (memcmp(digest, h->record_sha256, sizeof(digest))) {
+	digest_init(&digest);
+	digest_update(&digest, a->stream, h->record_len);
+	if (!digest_final(&digest, sha256) || memcmp(sha256, h->record_sha256, sizeof(sha256))) {
 		pr_err("the record is damaged\n");
 		return -EBADMSG;
 	}
@@ -157,16 +159,15 @@ int adopt(struct nvwa_adopt *arg)
  */
 static u64 let_go(struct pfnset *s)
 {
-	unsigned long pfn = 0, nr, i;
+	unsigned long pfn = 0, nr, held;
 	u64 all = 0;
 
 	while ((pfn = pfnset_next(s, pfn)) != ULONG_MAX) {
 		/* At most a memory section, all of which is online or not. */
 		nr = pfnset_row(s, pfn, PAGES_PER_SECTION - pfn % PAGES_PER_SECTION);
-		if (memory_page_held(pfn)) {
-			for (i = 1; i < nr && memory_page_held(pfn + i); i++)
-				;
-			nr = i;
+		held = memory_held(pfn, nr);
+		if (held) {
+			nr = held;
 			memory_give(pfn, nr);
 			all += nr;
 		} else if (memory_hidden(PFN_PHYS(pfn), nr * PAGE_SIZE)) {
@@ -175,8 +176,7 @@ static u64 let_go(struct pfnset *s)
 		} else {
 			nr = 1;
 		}
-		for (i = 0; i < nr; i++)
-			pfnset_del(s, pfn + i);
+		pfnset_del(s, pfn, nr);
 		pfn += nr;
 		cond_resched();
 	}

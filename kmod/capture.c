@@ -16,9 +16,12 @@
 #define BATCH		512U
 #define MAX_RANGES	(1U << 20)
 
-/* How long a call waits for others to let go: of DMA, and of references of unknown purpose. */
+/*
+ * How long a call waits for others to let go: of pages that are pinned for DMA,
+ * and of pages with a reference of unknown purpose.
+ */
 #define DMA_WAIT_NS	NSEC_PER_SEC
-#define UNKNOWN_WAIT_NS	(50 * NSEC_PER_MSEC)
+#define UNKNOWN_WAIT_NS	(100 * NSEC_PER_MSEC)
 
 struct capture {
 	struct outside outside;
@@ -113,14 +116,14 @@ u64 capture_held(const struct capture *c)
 	return c->pinned.nr + c->copies.nr;
 }
 
-static int run_add(struct job *j, u64 addr, unsigned long pfn)
+static int run_add(struct job *j, u64 addr, unsigned long pfn, u32 nr)
 {
 	struct nvwa_run *r = j->nr_runs ? &j->runs[j->nr_runs - 1] : NULL;
 
 	if (r && r->addr + r->nr * PAGE_SIZE == addr && r->pfn + r->nr == pfn &&
-	    r->nr < U32_MAX) {
-		r->nr++;
-		j->nr_pages++;
+	    r->nr <= U32_MAX - nr) {
+		r->nr += nr;
+		j->nr_pages += nr;
 		return 0;
 	}
 	if (j->nr_runs == j->max_runs) {
@@ -135,8 +138,8 @@ static int run_add(struct job *j, u64 addr, unsigned long pfn)
 		j->runs = bigger;
 		j->max_runs = max;
 	}
-	j->runs[j->nr_runs++] = (struct nvwa_run){ .addr = addr, .pfn = pfn, .nr = 1 };
-	j->nr_pages++;
+	j->runs[j->nr_runs++] = (struct nvwa_run){ .addr = addr, .pfn = pfn, .nr = nr };
+	j->nr_pages += nr;
 	return 0;
 }
 
@@ -152,10 +155,10 @@ static void job_undo(struct job *j)
 		for (k = 0; k < j->runs[i].nr; k++) {
 			pfn = j->runs[i].pfn + k;
 			if (pfnset_has(&c->copies, pfn)) {
-				pfnset_del(&c->copies, pfn);
+				pfnset_del(&c->copies, pfn, 1);
 				copy_free(pfn_to_page(pfn));
 			} else {
-				pfnset_del(&c->pinned, pfn);
+				pfnset_del(&c->pinned, pfn, 1);
 				put_page(pfn_to_page(pfn));
 			}
 		}
@@ -168,11 +171,11 @@ enum holder { HOLDER_NONE, HOLDER_UNKNOWN, HOLDER_DMA };
 /*
  * Does somebody else hold this page? All but its mappings, the swap cache and
  * ourselves count. Drivers that write into it pin it, which shows as a large
- * count; before 6.5 direct I/O took a plain reference, as many others do for
- * a moment. A page that is off the LRU list has one reference for that, most
- * often because it waits in a per-CPU batch to be put there, where it may
- * wait for ever. KSM pages are read-only to everybody, and large folios have
- * a count of pins only.
+ * count. Before 6.5 direct I/O took a plain reference, but so do many others
+ * who do not write, and the per-CPU batches of the LRU lists do, for as long
+ * as nobody fills them (a page that waits to be put on a list is off it).
+ * KSM pages are read-only to everybody, and large folios have a count of pins
+ * only.
  */
 static enum holder page_holder(struct capture *c, struct page *page)
 {
@@ -184,12 +187,28 @@ static enum holder page_holder(struct capture *c, struct page *page)
 	if (folio_test_ksm(folio))
 		return HOLDER_NONE;
 	extra = folio_ref_count(folio) - (atomic_read(&folio->_mapcount) + 1) -
-		folio_test_swapcache(folio) - 1 - pfnset_has(&c->pinned, page_to_pfn(page));
+		folio_test_swapcache(folio) - 1;
+	if (extra <= 0)
+		return HOLDER_NONE;
+	extra -= pfnset_has(&c->pinned, page_to_pfn(page));
 	if (extra >= GUP_PIN_COUNTING_BIAS)
 		return HOLDER_DMA;
 	if (extra > !folio_test_lru(folio))
 		return HOLDER_UNKNOWN;
 	return HOLDER_NONE;
+}
+
+/*
+ * Can something write into this process while all of its threads are stopped,
+ * and not pin the page? With io_uring refused, only AIO goes on by itself.
+ */
+static bool writes_unpinned(struct mm_struct *mm)
+{
+#ifdef CONFIG_AIO
+	return rcu_access_pointer(mm->ioctx_table);
+#else
+	return false;
+#endif
 }
 
 /*
@@ -234,27 +253,36 @@ static int page_check(struct page *page)
 	return 0;
 }
 
-/* Take over the caller's reference on one page; on failure it is the caller's still. */
-static int page_take(struct job *j, u64 addr, struct page *page)
+/*
+ * Take over the caller's references on frames in a row that may stay where
+ * they are; -EEXIST if they may not.
+ */
+static int row_pin(struct job *j, u64 addr, unsigned long pfn, u32 nr)
 {
 	struct capture *c = j->c;
-	unsigned long pfn = page_to_pfn(page);
-	bool shared = pfnset_has(&c->pinned, pfn);
-	struct page *copy;
 	int err;
 
-	if (!shared && !outside_inside(&c->outside, page_to_phys(page), PAGE_SIZE)) {
-		err = pfnset_add(&c->pinned, pfn, 1);
-		if (err)
-			return err;
-		err = run_add(j, addr, pfn);
-		if (err) {
-			pfnset_del(&c->pinned, pfn);
-			return err;
-		}
-		j->arg->nr_pinned++;
-		return 0;
+	if (outside_inside(&c->outside, PFN_PHYS(pfn), nr * PAGE_SIZE))
+		return -EEXIST;
+	err = pfnset_add(&c->pinned, pfn, nr);
+	if (err)
+		return err;
+	err = run_add(j, addr, pfn, nr);
+	if (err) {
+		pfnset_del(&c->pinned, pfn, nr);
+		return err;
 	}
+	j->arg->nr_pinned += nr;
+	return 0;
+}
+
+/* Copy a page and drop the caller's reference on it; on failure that is the caller's still. */
+static int page_copy(struct job *j, u64 addr, struct page *page)
+{
+	struct capture *c = j->c;
+	bool shared = pfnset_has(&c->pinned, page_to_pfn(page));
+	struct page *copy;
+	int err;
 
 	copy = outside_page(&c->outside);
 	if (!copy)
@@ -262,7 +290,7 @@ static int page_take(struct job *j, u64 addr, struct page *page)
 	err = pfnset_add(&c->copies, page_to_pfn(copy), 1);
 	if (err)
 		goto fail_copy;
-	err = run_add(j, addr, page_to_pfn(copy));
+	err = run_add(j, addr, page_to_pfn(copy), 1);
 	if (err)
 		goto fail_run;
 	copy_highpage(copy, page);
@@ -274,16 +302,44 @@ static int page_take(struct job *j, u64 addr, struct page *page)
 	return 0;
 
 fail_run:
-	pfnset_del(&c->copies, page_to_pfn(copy));
+	pfnset_del(&c->copies, page_to_pfn(copy), 1);
 fail_copy:
 	__free_page(copy);
 	return err;
 }
 
+/*
+ * Take over the caller's references on the first pages that are frames in a
+ * row; *taken is how many of them, the others are the caller's still.
+ */
+static int row_take(struct job *j, u64 addr, struct page **pages, long nr, long *taken)
+{
+	unsigned long pfn = page_to_pfn(pages[0]);
+	long row = 1;
+	int err;
+
+	while (row < nr && page_to_pfn(pages[row]) == pfn + row)
+		row++;
+	*taken = 0;
+	err = row_pin(j, addr, pfn, row);
+	if (!err)
+		*taken = row;
+	if (err != -EEXIST)
+		return err;
+	for (; *taken < row; (*taken)++, pages++, addr += PAGE_SIZE) {
+		err = row_pin(j, addr, page_to_pfn(*pages), 1);
+		if (err == -EEXIST)
+			err = page_copy(j, addr, *pages);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 /* Take up to BATCH pages from addr; returns how many. */
 static long batch_take(struct job *j, u64 addr, unsigned long nr)
 {
-	long i, got;
+	long i, got, taken;
 	int err = 0;
 
 	/*
@@ -303,15 +359,10 @@ static long batch_take(struct job *j, u64 addr, unsigned long nr)
 		err = page_check(j->pages[i]);
 	if (!err)
 		err = wait_for_holders(j, addr, got);
-	for (i = 0; i < got && !err; i++) {
-		err = page_take(j, addr + i * PAGE_SIZE, j->pages[i]);
-		if (!err)
-			j->pages[i] = NULL;
-	}
-	for (i = 0; err && i < got; i++) {
-		if (j->pages[i])
-			put_page(j->pages[i]);
-	}
+	for (i = 0; i < got && !err; i += taken)
+		err = row_take(j, addr + i * PAGE_SIZE, &j->pages[i], got - i, &taken);
+	for (; i < got; i++)
+		put_page(j->pages[i]);
 	return err ? err : got;
 }
 
@@ -344,7 +395,6 @@ int capture_process(struct capture *c, struct nvwa_capture *arg)
 		.c = c,
 		.arg = arg,
 		.dma_wait_ns = DMA_WAIT_NS,
-		.unknown_wait_ns = UNKNOWN_WAIT_NS,
 	};
 	int err;
 
@@ -363,6 +413,7 @@ int capture_process(struct capture *c, struct nvwa_capture *arg)
 	err = j.mm ? 0 : -ESRCH;
 	if (err)
 		goto free_pages;
+	j.unknown_wait_ns = writes_unpinned(j.mm) ? UNKNOWN_WAIT_NS : 0;
 	err = xa_insert(&c->pids, arg->pid, xa_mk_value(1), GFP_KERNEL);
 	if (err) {
 		err = err == -EBUSY ? -EEXIST : err;
@@ -378,7 +429,7 @@ int capture_process(struct capture *c, struct nvwa_capture *arg)
 		goto put_mm;
 	}
 	arg->nr_runs = j.nr_runs;
-	if (j.nr_unknown)
+	if (j.nr_unknown && writes_unpinned(j.mm))
 		pr_info("process %d: %llu pages have a reference of unknown purpose\n",
 			arg->pid, j.nr_unknown);
 
@@ -441,8 +492,10 @@ int capture_seal(struct capture *c, struct nvwa_seal *arg)
 		pr_err("what is carried meets the scratch or a segment of the next kernel\n");
 		return -EBADSLT;
 	}
-	store_seal(&c->store, c->nonce, c->writer, &arg->seal_tsc);
 	c->sealed = true;
+	err = store_seal(&c->store, c->nonce, c->writer, &arg->seal_tsc);
+	if (err)
+		return err;
 	arg->record_len = c->store.len;
 	arg->record_mem = store_memory(&c->store);
 	arg->nr_pages = c->store.nr_pages;

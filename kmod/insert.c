@@ -62,21 +62,18 @@ static int job_check(struct job *j)
 	struct record_process *p = j->process;
 	const struct nvwa_run *r;
 	int err = 0;
-	u64 i;
-	u32 k;
+	u64 i, held;
 
 	if (mmap_read_lock_killable(j->mm))
 		return -EINTR;
 	for (i = 0; i < p->nr_runs && !err; i++) {
 		r = &p->runs[i];
 		err = check_vmas(j, r->addr, r->addr + r->nr * PAGE_SIZE);
-		for (k = 0; k < r->nr && !err; k++) {
-			if (!pfnset_has(&nvwa_adopted->pages, r->pfn + k) ||
-			    !memory_page_held(r->pfn + k)) {
-				pr_err("process %d: page %#llx was not adopted\n", p->pid,
-				       r->pfn + k);
-				err = -ENODATA;
-			}
+		held = min(pfnset_row(&nvwa_adopted->pages, r->pfn, r->nr),
+			   memory_held(r->pfn, r->nr));
+		if (held < r->nr && !err) {
+			pr_err("process %d: page %#llx was not adopted\n", p->pid, r->pfn + held);
+			err = -ENODATA;
 		}
 	}
 	mmap_read_unlock(j->mm);
@@ -131,10 +128,22 @@ static int copy_row(struct job *j, u64 addr, unsigned int nr)
 		err = copy_one(j, addr + i * PAGE_SIZE, pfn_to_page(j->pfns[i]));
 		if (err)
 			return err;
-		pfnset_del(&nvwa_adopted->pages, j->pfns[i]);
+		pfnset_del(&nvwa_adopted->pages, j->pfns[i], 1);
 		memory_give(j->pfns[i], 1);
 	}
 	return 0;
+}
+
+static void claim(struct job *j, unsigned int nr)
+{
+	unsigned int i, n;
+
+	for (i = 0; i < nr; i += n) {
+		for (n = 1; i + n < nr && j->pfns[i + n] == j->pfns[i] + n; n++)
+			;
+		pfnset_del(&nvwa_adopted->pages, j->pfns[i], n);
+		memory_claim(j->pfns[i], n);
+	}
 }
 
 static int migrate_row(struct job *j, struct vm_area_struct *vma, u64 addr, unsigned int nr)
@@ -156,10 +165,10 @@ static int migrate_row(struct job *j, struct vm_area_struct *vma, u64 addr, unsi
 		return copy_row(j, addr, nr);
 	}
 	/* One reference for the kernel to take over, and one to look at the page afterwards. */
+	claim(j, nr);
 	for (i = 0; i < nr; i++) {
-		struct page *page = memory_claim(j->pfns[i]);
+		struct page *page = pfn_to_page(j->pfns[i]);
 
-		pfnset_del(&nvwa_adopted->pages, j->pfns[i]);
 		if (!(j->src[i] & MIGRATE_PFN_MIGRATE))
 			continue;
 		get_page(page);

@@ -265,4 +265,6 @@ static void __exit nvwa_exit(void)
 module_init(nvwa_init);
 module_exit(nvwa_exit);
 MODULE_LICENSE("GPL");
+/* Fast SHA-256; part of the kernel proper since 6.16. */
+MODULE_SOFTDEP("pre: sha256-ssse3");
 MODULE_DESCRIPTION("nvwa: carries programs over a change of the kernel");

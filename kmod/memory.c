@@ -162,22 +162,37 @@ int memory_add(struct nvwa_add_memory *arg)
 	return err;
 }
 
-bool memory_page_held(unsigned long pfn)
+unsigned long memory_held(unsigned long pfn, unsigned long nr)
 {
-	struct page *page = pfn_to_online_page(pfn);
+	unsigned long row = 0, end;
 
-	return page && compat_page_hotplugged(page);
+	while (row < nr) {
+		/* A section is online as a whole or not at all. */
+		if (!pfn_to_online_page(pfn + row))
+			break;
+		end = min(nr, row + PAGES_PER_SECTION - (pfn + row) % PAGES_PER_SECTION);
+		for (; row < end; row++) {
+			if (!compat_page_hotplugged(pfn_to_page(pfn + row)))
+				return row;
+		}
+	}
+	return row;
 }
 
 
-struct page *memory_claim(unsigned long pfn)
+void memory_claim(unsigned long pfn, unsigned long nr)
 {
-	struct page *page = pfn_to_page(pfn);
+	unsigned long i, n;
 
-	compat_clear_hotplugged(page);
-	set_page_count(page, 1);
-	adjust_managed_page_count(page, 1);
-	return page;
+	for (; nr; pfn += n, nr -= n) {
+		/* A section is all of one zone. */
+		n = min(nr, PAGES_PER_SECTION - pfn % PAGES_PER_SECTION);
+		for (i = 0; i < n; i++) {
+			compat_clear_hotplugged(pfn_to_page(pfn + i));
+			set_page_count(pfn_to_page(pfn + i), 1);
+		}
+		adjust_managed_page_count(pfn_to_page(pfn), n);
+	}
 }
 
 void memory_give(unsigned long pfn, unsigned long nr)

@@ -52,7 +52,8 @@ void pfnset_init(struct pfnset *s);
 void pfnset_destroy(struct pfnset *s);
 /* -EEXIST if one of them is in the set already (then none was added). */
 int pfnset_add(struct pfnset *s, unsigned long pfn, unsigned long nr);
-void pfnset_del(struct pfnset *s, unsigned long pfn);
+/* All of them must be members. */
+void pfnset_del(struct pfnset *s, unsigned long pfn, unsigned long nr);
 bool pfnset_has(struct pfnset *s, unsigned long pfn);
 /* The first member >= pfn, or ULONG_MAX. */
 unsigned long pfnset_next(struct pfnset *s, unsigned long pfn);
@@ -79,6 +80,18 @@ struct page *outside_page(struct outside *o);
 /* Give back the rejects; at the end of every call. */
 void outside_trim(struct outside *o);
 
+/* digest.c: SHA-256 over pieces. */
+struct shash_desc;
+struct digest {
+	struct shash_desc *desc;	/* of the crypto API, or NULL: */
+	struct sha256_ctx lib;
+	bool failed;
+};
+void digest_init(struct digest *d);
+void digest_update(struct digest *d, const void *data, u64 len);
+bool digest_final(struct digest *d, u8 *out);
+void digest_free(struct digest *d);
+
 /* store.c: the record while it is being written. */
 struct store_chunk {
 	struct page *page;
@@ -94,7 +107,7 @@ struct store {
 	u32 cur;		/* chunk that is being filled */
 	u64 len;
 	u64 nr_pages;
-	struct sha256_ctx sha;
+	struct digest digest;	/* of the first len bytes */
 };
 int store_init(struct store *s, struct outside *o);
 void store_destroy(struct store *s);	/* wipes */
@@ -105,7 +118,7 @@ int store_put_pages(struct store *s, s32 pid, const struct nvwa_run *runs, u64 n
 u64 store_memory(const struct store *s);
 /* Does any memory of the record meet this range? */
 bool store_meets(const struct store *s, u64 start, u64 len);
-void store_seal(struct store *s, const u8 *nonce, const char *writer, u64 *tsc);
+int store_seal(struct store *s, const u8 *nonce, const char *writer, u64 *tsc);
 
 /* capture.c: the old kernel's side, one per file that called BEGIN. */
 struct capture;
@@ -152,10 +165,10 @@ int memory_add(struct nvwa_add_memory *arg);
 bool memory_callback_free(void);
 /* Does none of this range belong to this kernel, online or not? */
 bool memory_hidden(u64 phys, u64 len);
-/* Is this page in memory that memory_add() added and held back? */
-bool memory_page_held(unsigned long pfn);
-/* Make a page that was held back an ordinary allocated one, with one reference. */
-struct page *memory_claim(unsigned long pfn);
+/* How many pages in a row, at most nr, are in memory that was added, and were held back. */
+unsigned long memory_held(unsigned long pfn, unsigned long nr);
+/* Make pages that were held back ordinary allocated ones, with one reference each. */
+void memory_claim(unsigned long pfn, unsigned long nr);
 /* Wipe pages that were held back, in a row, and give them to the allocator. */
 void memory_give(unsigned long pfn, unsigned long nr);
 

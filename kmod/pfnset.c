@@ -71,12 +71,20 @@ int pfnset_add(struct pfnset *s, unsigned long pfn, unsigned long nr)
 	return 0;
 }
 
-void pfnset_del(struct pfnset *s, unsigned long pfn)
+void pfnset_del(struct pfnset *s, unsigned long pfn, unsigned long nr)
 {
-	unsigned long *block = xa_load(&s->blocks, pfn / PFNSET_BLOCK_BITS);
+	unsigned long n, bit, end = pfn + nr;
+	unsigned long *block;
 
-	if (block && __test_and_clear_bit(pfn % PFNSET_BLOCK_BITS, block))
-		s->nr--;
+	for (; pfn < end; pfn += n) {
+		n = in_block(pfn, end - pfn);
+		bit = pfn % PFNSET_BLOCK_BITS;
+		block = xa_load(&s->blocks, pfn / PFNSET_BLOCK_BITS);
+		if (WARN_ON_ONCE(!block))
+			return;
+		bitmap_clear(block, bit, n);
+		s->nr -= n;
+	}
 }
 
 bool pfnset_has(struct pfnset *s, unsigned long pfn)

@@ -15,7 +15,6 @@ struct store_mark {
 	u32 cur;
 	u64 cur_len;
 	u64 len;
-	struct sha256_ctx sha;
 };
 
 int store_init(struct store *s, struct outside *o)
@@ -24,11 +23,11 @@ int store_init(struct store *s, struct outside *o)
 
 	memset(s, 0, sizeof(*s));
 	s->outside = o;
-	sha256_init(&s->sha);
 	s->header = outside_alloc(o, &order, true);
 	if (!s->header)
 		return -ENOMEM;
 	clear_highpage(s->header);
+	digest_init(&s->digest);
 	return 0;
 }
 
@@ -44,6 +43,7 @@ void store_destroy(struct store *s)
 		clear_highpage(s->header);
 		__free_page(s->header);
 	}
+	digest_free(&s->digest);
 	memset(s, 0, sizeof(*s));
 }
 
@@ -69,7 +69,8 @@ static int store_reserve(struct store *s, u64 len)
 		}
 		order = NVWA_CHUNK_ORDER;
 		c = &s->chunks[s->nr_chunks];
-		c->page = outside_alloc(s->outside, &order, true);
+		/* Small pieces cost entries in the header, large ones may cost compaction. */
+		c->page = outside_alloc(s->outside, &order, s->nr_chunks >= NVWA_MAX_CHUNKS / 4);
 		if (!c->page)
 			return -ENOMEM;
 		c->order = order;
@@ -85,7 +86,6 @@ static void store_mark(const struct store *s, struct store_mark *m)
 	m->cur = s->cur;
 	m->cur_len = s->cur < s->nr_chunks ? s->chunks[s->cur].len : 0;
 	m->len = s->len;
-	m->sha = s->sha;
 }
 
 static void store_reset(struct store *s, const struct store_mark *m)
@@ -98,7 +98,20 @@ static void store_reset(struct store *s, const struct store_mark *m)
 	if (s->cur < s->nr_chunks)
 		s->chunks[s->cur].len = m->cur_len;
 	s->len = m->len;
-	s->sha = m->sha;
+}
+
+/* Checksum what was appended since the mark. */
+static void store_digest(struct store *s, const struct store_mark *m)
+{
+	u64 from = m->cur_len;
+	u32 i;
+
+	for (i = m->cur; i <= s->cur; i++) {
+		struct store_chunk *c = &s->chunks[i];
+
+		digest_update(&s->digest, page_address(c->page) + from, c->len - from);
+		from = 0;
+	}
 }
 
 /* Append bytes of the kernel's (from) or of the caller's (user), or zeroes (neither). */
@@ -109,11 +122,10 @@ static int store_append(struct store *s, const void *from, const void __user *us
 	u64 n;
 
 	while (len) {
-		/* Pieces small enough to stay in the cache for the checksum. */
 		while (!chunk_room(&s->chunks[s->cur]))
 			s->cur++;
 		c = &s->chunks[s->cur];
-		n = min3(len, chunk_room(c), (u64)SZ_64K);
+		n = min(len, chunk_room(c));
 		to = page_address(c->page) + c->len;
 		if (from) {
 			memcpy(to, from, n);
@@ -125,7 +137,6 @@ static int store_append(struct store *s, const void *from, const void __user *us
 		} else {
 			memset(to, 0, n);
 		}
-		sha256_update(&s->sha, to, n);
 		c->len += n;
 		s->len += n;
 		len -= n;
@@ -160,6 +171,8 @@ static int store_section(struct store *s, const struct nvwa_section *head, const
 		err = store_append(s, NULL, NULL, data_pad);
 	if (err)
 		store_reset(s, &mark);
+	else
+		store_digest(s, &mark);
 	return err;
 }
 
@@ -218,7 +231,7 @@ bool store_meets(const struct store *s, u64 start, u64 len)
 	return meets(s->header, 0, start, len);
 }
 
-void store_seal(struct store *s, const u8 *nonce, const char *writer, u64 *tsc)
+int store_seal(struct store *s, const u8 *nonce, const char *writer, u64 *tsc)
 {
 	struct nvwa_header *h = page_address(s->header);
 	const u64 magic = NVWA_RECORD_MAGIC;
@@ -240,8 +253,8 @@ void store_seal(struct store *s, const u8 *nonce, const char *writer, u64 *tsc)
 		h->chunks[i].len = s->chunks[i].len;
 	}
 	h->nr_chunks = i;
-	sha = s->sha;
-	sha256_final(&sha, h->record_sha256);
+	if (!digest_final(&s->digest, h->record_sha256))
+		return -EIO;
 
 	nvwa_read_clocks(&clocks);
 	h->seal_tsc = clocks.tsc;
@@ -259,4 +272,5 @@ void store_seal(struct store *s, const u8 *nonce, const char *writer, u64 *tsc)
 	memcpy(h->header_sha256, digest, sizeof(digest));
 	smp_wmb();
 	WRITE_ONCE(h->magic, magic);
+	return 0;
 }
