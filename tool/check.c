@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -23,6 +22,7 @@
 #include "lib/kexec/target.h"
 #include "lib/record/keeper.h"
 #include "tool/common.h"
+#include "tool/json.h"
 #include "tool/machine.h"
 #include "tool/verbs.h"
 
@@ -399,12 +399,10 @@ static struct json_object *reasons_json(const struct check_result *result)
 		const struct check_reason *reason = &result->reasons[i];
 		struct json_object *o = json_object_new_object();
 
-		json_object_object_add(o, "fatal", json_object_new_boolean(reason->fatal));
-		json_object_object_add(o, "kind", reason->fatal ?
-				       json_object_new_string(exit_word(reason->code)) : NULL);
-		json_object_object_add(o, "app", reason->app ?
-				       json_object_new_string(reason->app) : NULL);
-		json_object_object_add(o, "text", json_object_new_string(reason->text));
+		json_put_bool(o, "fatal", reason->fatal);
+		json_put_text(o, "kind", reason->fatal ? exit_word(reason->code) : NULL);
+		json_put_text(o, "app", reason->app);
+		json_put_text(o, "text", reason->text);
 		json_object_array_add(list, o);
 	}
 	return list;
@@ -414,27 +412,22 @@ static void print_json(const struct check_result *result, int code)
 {
 	struct json_object *root = json_object_new_object(), *apps = json_object_new_array();
 
-	json_object_object_add(root, "ok", json_object_new_boolean(code == EXIT_OK));
-	json_object_object_add(root, "verdict", json_object_new_string(exit_word(code)));
-	json_object_object_add(root, "from", result->running ?
-			       json_object_new_string(result->running) : NULL);
-	json_object_object_add(root, "to", result->release ?
-			       json_object_new_string(result->release) : NULL);
+	json_put_bool(root, "ok", code == EXIT_OK);
+	json_put_text(root, "verdict", exit_word(code));
+	json_put_text(root, "from", result->running);
+	json_put_text(root, "to", result->release);
 	for (size_t i = 0; i < result->nr_apps; i++) {
 		struct json_object *o = json_object_new_object();
 
-		json_object_object_add(o, "name", json_object_new_string(result->apps[i].name));
-		json_object_object_add(o, "pid", json_object_new_int(result->apps[i].pid));
-		json_object_object_add(o, "processes",
-				       json_object_new_int64(result->apps[i].nr_pids));
-		json_object_object_add(o, "carried",
-				       json_object_new_boolean(result->apps[i].carried));
+		json_put_text(o, "name", result->apps[i].name);
+		json_put_number(o, "pid", result->apps[i].pid);
+		json_put_number(o, "processes", result->apps[i].nr_pids);
+		json_put_bool(o, "carried", result->apps[i].carried);
 		json_object_array_add(apps, o);
 	}
 	json_object_object_add(root, "apps", apps);
 	json_object_object_add(root, "reasons", reasons_json(result));
-	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
+	puts(json_format(root));
 	json_object_put(root);
 }
 

@@ -2,7 +2,6 @@
 /* nvwa status: what runs, and what came of the last update. */
 #include <errno.h>
 #include <getopt.h>
-#include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,35 +18,8 @@
 #include "tool/carry.h"
 #include "tool/common.h"
 #include "tool/config.h"
+#include "tool/json.h"
 #include "tool/verbs.h"
-
-static void put(struct json_object *o, const char *key, const char *value)
-{
-	json_object_object_add(o, key, value ? json_object_new_string(value) : NULL);
-}
-
-static struct json_object *get(struct json_object *o, const char *key)
-{
-	struct json_object *value = NULL;
-
-	json_object_object_get_ex(o, key, &value);
-	return value;
-}
-
-static const char *text(struct json_object *o, const char *key)
-{
-	return json_object_get_string(get(o, key)) ?: "";
-}
-
-static long long number(struct json_object *o, const char *key)
-{
-	return json_object_get_int64(get(o, key));
-}
-
-static size_t length(struct json_object *list)
-{
-	return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
-}
 
 /* The module's state in a word: "absent" where it is not loaded or we may not ask. */
 static const char *module_state(void)
@@ -100,11 +72,10 @@ static void add_app(struct json_object *list, const char *name, int found, struc
 {
 	struct json_object *o = json_object_new_object();
 
-	put(o, "name", name);
-	json_object_object_add(o, "running", json_object_new_boolean(found == 0));
-	json_object_object_add(o, "pid", json_object_new_int(found == 0 ? app->pid : 0));
-	json_object_object_add(o, "processes",
-			       json_object_new_int64(found == 0 ? app->nr_pids : 0));
+	json_put_text(o, "name", name);
+	json_put_bool(o, "running", found == 0);
+	json_put_number(o, "pid", found == 0 ? app->pid : 0);
+	json_put_number(o, "processes", found == 0 ? app->nr_pids : 0);
 	json_object_array_add(list, o);
 	if (found == 0)
 		app_free(app);
@@ -136,7 +107,7 @@ static void put_file(struct json_object *o, const char *key, const char *path)
 
 	if (file_read(path, &line, NULL) == 0)
 		line[strcspn(line, "\n")] = '\0';
-	put(o, key, line);
+	json_put_text(o, key, line);
 }
 
 static struct json_object *collect(const struct config *config)
@@ -145,11 +116,11 @@ static struct json_object *collect(const struct config *config)
 	struct utsname uts;
 
 	uname(&uts);
-	put(root, "running", uts.release);
+	json_put_text(root, "running", uts.release);
 	put_file(root, "boot_id", "/proc/sys/kernel/random/boot_id");
-	put(root, "version", NVWA_VERSION);
-	put(root, "module", module_state());
-	put(root, "state", progress());
+	json_put_text(root, "version", NVWA_VERSION);
+	json_put_text(root, "module", module_state());
+	json_put_text(root, "state", progress());
 	put_file(root, "failure", NVWA_STATE_DIR "/" CARRY_FAILED);
 	json_object_object_add(root, "configured", configured(config));
 	json_object_object_add(root, "last", json_object_from_file(CARRY_LAST));
@@ -171,36 +142,36 @@ static void print_last(struct json_object *last)
 	static const char *const kinds[] = {
 		"pinned", "evacuated", "unshared", "inserted", "copied",
 	};
-	struct json_object *phases = get(last, "phases"), *apps = get(last, "apps");
-	struct json_object *pages = get(last, "pages");
+	struct json_object *phases = json_get(last, "phases"), *apps = json_get(last, "apps");
+	struct json_object *pages = json_get(last, "pages");
 
-	printf("\nlast update  %s -> %s: %s\n", text(last, "from"), text(last, "to"),
-	       text(last, "outcome"));
-	print_when("  started    ", number(last, "started"));
-	print_when("  finished   ", number(last, "finished"));
-	if (get(last, "blackout_ms"))
-		printf("  blackout   %.1f ms\n", json_object_get_double(get(last, "blackout_ms")));
-	if (length(phases))
+	printf("\nlast update  %s -> %s: %s\n", json_text(last, "from"), json_text(last, "to"),
+	       json_text(last, "outcome"));
+	print_when("  started    ", json_number(last, "started"));
+	print_when("  finished   ", json_number(last, "finished"));
+	if (json_get(last, "blackout_ms"))
+		printf("  blackout   %.1f ms\n", json_object_get_double(json_get(last, "blackout_ms")));
+	if (json_length(phases))
 		printf("  phases\n");
-	for (size_t i = 0; i < length(phases); i++) {
+	for (size_t i = 0; i < json_length(phases); i++) {
 		struct json_object *phase = json_object_array_get_idx(phases, i);
 
-		printf("    %-16s %10.1f ms\n", text(phase, "name"),
-		       json_object_get_double(get(phase, "ms")));
+		printf("    %-16s %10.1f ms\n", json_text(phase, "name"),
+		       json_object_get_double(json_get(phase, "ms")));
 	}
 	if (pages) {
 		printf("  pages      ");
 		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-			printf("%s%lld %s", i ? ", " : "", number(pages, kinds[i]), kinds[i]);
+			printf("%s%lld %s", i ? ", " : "", json_number(pages, kinds[i]), kinds[i]);
 		printf("\n");
 	}
-	for (size_t i = 0; i < length(apps); i++) {
+	for (size_t i = 0; i < json_length(apps); i++) {
 		struct json_object *app = json_object_array_get_idx(apps, i);
-		const char *detail = text(app, "detail");
+		const char *detail = json_text(app, "detail");
 
 		printf("  %s (PID %lld): %s, %lld pages inserted, %lld copied\n",
-		       text(app, "name"), number(app, "pid"), text(app, "outcome"),
-		       number(app, "inserted"), number(app, "copied"));
+		       json_text(app, "name"), json_number(app, "pid"), json_text(app, "outcome"),
+		       json_number(app, "inserted"), json_number(app, "copied"));
 		if (*detail)
 			printf("    %s\n", detail);
 	}
@@ -208,7 +179,7 @@ static void print_last(struct json_object *last)
 
 static void print_state(struct json_object *root)
 {
-	const char *state = text(root, "state");
+	const char *state = json_text(root, "state");
 
 	if (strcmp(state, "updating") == 0)
 		printf("update       one is in progress\n");
@@ -217,30 +188,30 @@ static void print_state(struct json_object *root)
 	else if (strcmp(state, "interrupted") == 0)
 		printf("update       one was interrupted. Clean up with: nvwa init\n");
 	else if (strcmp(state, "failed") == 0)
-		printf("update       the record was not taken: %s\n", text(root, "failure"));
+		printf("update       the record was not taken: %s\n", json_text(root, "failure"));
 	else
 		printf("update       none in progress\n");
 }
 
 static void print_status(struct json_object *root)
 {
-	struct json_object *apps = get(root, "configured"), *last = get(root, "last");
+	struct json_object *apps = json_get(root, "configured"), *last = json_get(root, "last");
 
-	printf("kernel       %s\n", text(root, "running"));
-	printf("module       %s\n", text(root, "module"));
+	printf("kernel       %s\n", json_text(root, "running"));
+	printf("module       %s\n", json_text(root, "module"));
 	print_state(root);
 	printf("to be carried\n");
-	for (size_t i = 0; i < length(apps); i++) {
+	for (size_t i = 0; i < json_length(apps); i++) {
 		struct json_object *app = json_object_array_get_idx(apps, i);
-		long long nr = number(app, "processes");
+		long long nr = json_number(app, "processes");
 
-		if (json_object_get_boolean(get(app, "running")))
-			printf("  %s (PID %lld, %lld process%s)\n", text(app, "name"),
-			       number(app, "pid"), nr, nr == 1 ? "" : "es");
+		if (json_object_get_boolean(json_get(app, "running")))
+			printf("  %s (PID %lld, %lld process%s)\n", json_text(app, "name"),
+			       json_number(app, "pid"), nr, nr == 1 ? "" : "es");
 		else
-			printf("  %s: does not run\n", text(app, "name"));
+			printf("  %s: does not run\n", json_text(app, "name"));
 	}
-	if (length(apps) == 0)
+	if (json_length(apps) == 0)
 		printf("  nothing\n");
 	if (last)
 		print_last(last);
@@ -289,8 +260,7 @@ int verb_status(int argc, char **argv)
 	}
 	root = collect(&config);
 	if (json)
-		puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
+		puts(json_format(root));
 	else
 		print_status(root);
 	json_object_put(root);
