@@ -150,7 +150,8 @@ static void print_last(struct json_object *last)
 	print_when("  started    ", json_number(last, "started"));
 	print_when("  finished   ", json_number(last, "finished"));
 	if (json_get(last, "blackout_ms"))
-		printf("  blackout   %.1f ms\n", json_object_get_double(json_get(last, "blackout_ms")));
+		printf("  blackout   %.1f ms\n",
+		       json_object_get_double(json_get(last, "blackout_ms")));
 	if (json_length(phases))
 		printf("  phases\n");
 	for (size_t i = 0; i < json_length(phases); i++) {
