@@ -113,7 +113,7 @@ static int add_blocks(s32 nid, u64 start, u64 len)
 	for (p = start; p < start + len; p += step) {
 		if (pfn_to_online_page(PHYS_PFN(p)))
 			continue;
-		pr_err("memory %#llx was added but did not come online: is auto_online_blocks set?\n",
+		pr_err("memory %#llx did not come online: is auto_online_blocks set?\n",
 		       p);
 		/* Offline memory is useless and in the way of a second try. */
 		if (remove_memory(start, len))

@@ -102,6 +102,7 @@ int record_check_header(const struct nvwa_header *h, const u8 *nonce)
 /* The runs of one process: sorted, apart, in hidden memory, and named by nobody else. */
 static int check_runs(struct record_process *p, struct pfnset *pages)
 {
+	const u64 limit = PHYS_PFN(NVWA_PHYS_LIMIT);
 	u64 i, end = 0;
 	int err;
 
@@ -113,7 +114,7 @@ static int check_runs(struct record_process *p, struct pfnset *pages)
 		    r->addr >= TASK_SIZE_MAX || len > TASK_SIZE_MAX - r->addr)
 			return refuse("process %d: run %llu: %u pages at %#llx, flags %#x",
 				      p->pid, i, r->nr, r->addr, r->flags);
-		if (r->pfn >= PHYS_PFN(NVWA_PHYS_LIMIT) || r->nr > PHYS_PFN(NVWA_PHYS_LIMIT) - r->pfn)
+		if (r->pfn >= limit || r->nr > limit - r->pfn)
 			return refuse("process %d: run %llu: no such page %#llx",
 				      p->pid, i, r->pfn);
 		if (!memory_hidden(PFN_PHYS(r->pfn), len))

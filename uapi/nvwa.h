@@ -54,17 +54,17 @@ struct nvwa_begin {
  * ranges of a process, all threads of which are stopped. Errors: -ESRCH, no
  * such process; -EFAULT, an address in a range has no page; -ENOMEM; -EIO, a
  * page is poisoned; -EBUSY, somebody else holds pages after the deadline
- * (busy_addr names the first). On error nothing of this call is kept.
+ * (busy_addr names the first); -EEXIST, captured before. On error nothing of this call is kept.
  */
 struct nvwa_capture {
 	__u32 size;
 	__u32 flags;		/* 0 */
 	__s32 pid;		/* in: thread group id in the caller's pid namespace */
 	__u32 nr_ranges;	/* in */
-	__u64 ranges;		/* in: user pointer to struct nvwa_range[nr_ranges], virtual, sorted */
+	__u64 ranges;		/* in: user pointer to struct nvwa_range[nr_ranges], sorted */
 	__u64 nr_pinned;	/* out: pages taken where they are */
 	__u64 nr_evacuated;	/* out: pages copied out of the scratch */
-	__u64 nr_unshared;	/* out: pages copied because another process of the record has them */
+	__u64 nr_unshared;	/* out: pages copied as another process of the record has them */
 	__u64 nr_runs;		/* out */
 	__u64 busy_addr;	/* out, with -EBUSY */
 };
@@ -121,7 +121,9 @@ struct nvwa_adopt {
  * multiples of the memory block size; a range that is added already is
  * skipped. The blocks come up online. Before ADOPT (or without a record)
  * nothing is held back. Errors: those of add_memory(), -EBUSY when another
- * driver owns the online callback.
+ * driver owns the online callback, -EEXIST when a block is in part this
+ * kernel's already, -ENOTCONN when the memory did not come online because
+ * auto_online_blocks says so (it is removed again).
  */
 struct nvwa_add_memory {
 	__u32 size;

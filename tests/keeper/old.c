@@ -362,7 +362,8 @@ static void test_capture(void)
 	seal.nr_segments = 1;
 	same(keeper_call(fd, NVWA_IOC_SEAL, &seal), -EBADSLT, "a segment over a page is refused");
 	segment = (struct nvwa_range){ header, PAGE };
-	same(keeper_call(fd, NVWA_IOC_SEAL, &seal), -EBADSLT, "a segment over the record is refused");
+	same(keeper_call(fd, NVWA_IOC_SEAL, &seal), -EBADSLT,
+	     "a segment over the record is refused");
 	segment = scratch;
 	same(keeper_call(fd, NVWA_IOC_SEAL, &seal), 0, "seal");
 	same(keeper_state(fd), NVWA_STATE_SEALED, "sealed");
