@@ -14,7 +14,7 @@
 #define CARRY_UPDATE		"update.json"	/* struct carry_update below, as JSON */
 #define CARRY_ADOPT		"adopt"		/* orders to nvwa-init, see init/ */
 #define CARRY_RAM		"ram"		/* the machine's RAM map, memmap_format() */
-#define CARRY_HIDDEN		"hidden"	/* memory blocks the next kernel does not see at first */
+#define CARRY_HIDDEN		"hidden"	/* memory blocks added after the boot */
 #define CARRY_TIMELINE_OLD	"timeline.old"	/* "<step> <tsc>" lines of the old kernel */
 #define CARRY_TIMELINE_INIT	"timeline.init"	/* the same, of nvwa-init */
 #define CARRY_APPS		"apps"		/* a directory for each app */
