@@ -211,6 +211,8 @@ static int resume_settle(void)
 		complain("memory that nobody claimed could not be freed: %s", strerror(-r));
 		status = EXIT_FAILURE;
 	}
+	/* rcupdate.rcu_expedited=1 was for a fast boot only. */
+	file_write("/sys/kernel/rcu_expedited", "0", 1, 0644);
 	timeline_stamp("settled");
 	if (update) {
 		give_back_sysctls(update);
