@@ -19,8 +19,13 @@
 #define CARRY_TIMELINE_INIT	"timeline.init"	/* the same, of nvwa-init */
 #define CARRY_APPS		"apps"		/* a directory for each app */
 #define CARRY_TMP		"tmp.tar"	/* /tmp where it is a tmpfs */
+#define CARRY_STOPPED		"stopped"	/* services to start again in a rollback */
 #define CARRY_SETTLED		"settled"	/* made when the update is over */
 #define CARRY_FAILED		"failed"	/* nvwa-init's reason for not taking the record */
+
+/* enable_debug_mode: CRIU writes its logs in full (lib/apps/criu.c). */
+#define CARRY_DEBUG_ENV		"NVWA_CRIU_VERBOSITY"
+#define CARRY_DEBUG_LEVEL	"4"
 
 /* Where the report of the last update stays. */
 #define CARRY_LAST		"/var/lib/nvwa/last.json"

@@ -21,11 +21,6 @@
 #include "tool/common.h"
 #include "tool/verbs.h"
 
-/* Names of the services that were stopped for the update, one a line. */
-#ifndef CARRY_STOPPED
-#define CARRY_STOPPED	"stopped"
-#endif
-
 static bool exists(const char *path)
 {
 	return access(path, F_OK) == 0;

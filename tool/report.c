@@ -13,30 +13,14 @@
 #include "lib/base/file.h"
 #include "lib/record/keeper.h"
 #include "tool/carry.h"
+#include "tool/json.h"
 #include "tool/report.h"
 
 #define RESULT_FILE	"result.json"
 
-static void add_number(struct json_object *o, const char *key, uint64_t value)
-{
-	json_object_object_add(o, key, json_object_new_int64(value));
-}
-
-static void add_text(struct json_object *o, const char *key, const char *value)
-{
-	json_object_object_add(o, key, json_object_new_string(value));
-}
-
-static uint64_t number(struct json_object *o, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(o, key, &value) ? json_object_get_int64(value) : 0;
-}
-
 static int write_json(const char *path, struct json_object *o)
 {
-	const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY);
+	const char *text = json_format(o);
 
 	return text ? file_write(path, text, strlen(text), 0644) : -ENOMEM;
 }
@@ -48,12 +32,12 @@ int report_app_result(const char *dir, int status, const struct app_restored *do
 	char path[PATH_MAX];
 	int r;
 
-	add_text(o, "outcome", status < 0 ? "failed" : "resumed");
-	add_text(o, "detail", detail);
-	add_number(o, "pid", done->pid);
-	add_number(o, "inserted", done->nr_inserted);
-	add_number(o, "copied", done->nr_copied);
-	add_number(o, "tsc", tsc);
+	json_put_text(o, "outcome", status < 0 ? "failed" : "resumed");
+	json_put_text(o, "detail", detail);
+	json_put_number(o, "pid", done->pid);
+	json_put_number(o, "inserted", done->nr_inserted);
+	json_put_number(o, "copied", done->nr_copied);
+	json_put_number(o, "tsc", tsc);
 	r = path_format(path, sizeof(path), "%s/" RESULT_FILE, dir);
 	if (r == 0)
 		r = write_json(path, o);
@@ -147,7 +131,7 @@ static void add_phase(struct json_object *phases, const char *name, uint64_t fro
 	if (!from || to < from || !tsc_khz)
 		return;
 	phase = json_object_new_object();
-	add_text(phase, "name", name);
+	json_put_text(phase, "name", name);
 	json_object_object_add(phase, "ms", json_object_new_double((double)(to - from) / tsc_khz));
 	json_object_array_add(phases, phase);
 }
@@ -194,29 +178,29 @@ int report_write(struct json_object *update, int keeper, const struct nvwa_relea
 		result = read_result(json_object_get_string(name));
 		if (!result) {
 			result = json_object_new_object();
-			add_text(result, "outcome", "failed");
-			add_text(result, "detail", "its restore was never started");
+			json_put_text(result, "outcome", "failed");
+			json_put_text(result, "detail", "its restore was never started");
 		}
 		all = all && is_resumed(result);
-		inserted += number(result, "inserted");
-		copied += number(result, "copied");
-		if (is_resumed(result) && number(result, "tsc") > resumed)
-			resumed = number(result, "tsc");
-		add_stamp(&stamps, json_object_get_string(name), number(result, "tsc"));
+		inserted += json_number(result, "inserted");
+		copied += json_number(result, "copied");
+		if (is_resumed(result) && (uint64_t)json_number(result, "tsc") > resumed)
+			resumed = json_number(result, "tsc");
+		add_stamp(&stamps, json_object_get_string(name), json_number(result, "tsc"));
 		json_object_object_add(result, "name", json_object_get(name));
 		json_object_array_add(list, result);
 	}
 	json_object_object_add(last, "apps", list);
 	if (own)
 		add_lines(&stamps, own);
-	add_text(last, "outcome", all ? "resumed" : "incomplete");
-	add_number(last, "finished", time(NULL));
+	json_put_text(last, "outcome", all ? "resumed" : "incomplete");
+	json_put_number(last, "finished", time(NULL));
 	if (json_object_object_get_ex(last, "pages", &pages)) {
-		add_number(pages, "inserted", inserted);
-		add_number(pages, "copied", copied);
-		add_number(pages, "wiped", release->nr_wiped);
+		json_put_number(pages, "inserted", inserted);
+		json_put_number(pages, "copied", copied);
+		json_put_number(pages, "wiped", release->nr_wiped);
 	}
-	add_number(last, "tsc_khz", info.tsc_khz);
+	json_put_number(last, "tsc_khz", info.tsc_khz);
 	if (resumed && info.tsc_khz)
 		json_object_object_add(last, "blackout_ms", json_object_new_double(
 			(double)(resumed - stamp(&stamps, "freeze")) / info.tsc_khz));
@@ -225,8 +209,8 @@ int report_write(struct json_object *update, int keeper, const struct nvwa_relea
 	for (size_t i = 0; i < stamps.nr; i++) {
 		struct json_object *step = json_object_new_object();
 
-		add_text(step, "step", stamps.list[i].step);
-		add_number(step, "tsc", stamps.list[i].tsc);
+		json_put_text(step, "step", stamps.list[i].step);
+		json_put_number(step, "tsc", stamps.list[i].tsc);
 		json_object_array_add(steps, step);
 	}
 	json_object_object_add(last, "timeline", steps);

@@ -2,7 +2,6 @@
 /* nvwa resume: the phases of the new kernel that follow nvwa-init, called by systemd's units. */
 #include <errno.h>
 #include <getopt.h>
-#include <json-c/json.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/apps/app.h"
+#include "lib/apps/paths.h"
 #include "lib/apps/units.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -21,6 +21,8 @@
 #include "lib/record/keeper.h"
 #include "tool/carry.h"
 #include "tool/common.h"
+#include "tool/config.h"
+#include "tool/json.h"
 #include "tool/report.h"
 #include "tool/verbs.h"
 
@@ -47,7 +49,8 @@ static int resume_net(void)
 	if (net_lock(&err) < 0)
 		complain("%s", err.text);
 	memset(&err, 0, sizeof(err));
-	if (net_restore(NVWA_STATE_DIR, LINK_DEADLINE_MS, &err) < 0)
+	if (access(NVWA_STATE_DIR "/net", F_OK) == 0 &&
+	    net_restore(NVWA_STATE_DIR, LINK_DEADLINE_MS, &err) < 0)
 		complain("%s", err.text);
 	return EXIT_OK;
 }
@@ -94,13 +97,6 @@ static struct json_object *update_read(void)
 	return update;
 }
 
-static const char *member(struct json_object *o, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(o, key, &value) ? json_object_get_string(value) : "";
-}
-
 static int resume_programs(void)
 {
 	struct json_object *update = update_read(), *apps;
@@ -111,8 +107,8 @@ static int resume_programs(void)
 		for (size_t i = 0; i < json_object_array_length(apps); i++) {
 			struct json_object *app = json_object_array_get_idx(apps, i);
 
-			if (strcmp(member(app, "kind"), "program") == 0 &&
-			    resume_app(member(app, "name"), 0) != EXIT_OK)
+			if (strcmp(json_text(app, "kind"), "program") == 0 &&
+			    resume_app(json_text(app, "name"), 0) != EXIT_OK)
 				status = EXIT_FAILURE;
 		}
 	}
@@ -236,8 +232,25 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+/* What the administrator wrote holds on this side, too; with a broken file the defaults do. */
+static void take_config(struct config *config)
+{
+	struct error err = { 0 };
+
+	if (config_load(NULL, config, &err) < 0) {
+		complain("%s", err.text);
+		return;
+	}
+	app_paths_set_criu(config->criu_exe);
+	if (config->debug)
+		setenv(CARRY_DEBUG_ENV, CARRY_DEBUG_LEVEL, true);
+}
+
 int verb_resume(int argc, char **argv)
 {
+	struct config config = { 0 };
+
+	take_config(&config);
 	switch (getopt_long(argc, argv, "h", options, NULL)) {
 	case 'f':
 		return resume_files();

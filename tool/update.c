@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <getopt.h>
-#include <json-c/json.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -34,6 +33,7 @@
 #include "tool/check.h"
 #include "tool/common.h"
 #include "tool/config.h"
+#include "tool/json.h"
 #include "tool/verbs.h"
 
 /* One update, from its check to its jump or its undoing. */
@@ -170,6 +170,23 @@ static int load_target(struct update *u)
 	return target_load(u->target, &load, &u->err);
 }
 
+/* For nvwa init, in case that nobody is left to roll back. */
+static int note_stopped(char **services)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_fclose_ FILE *f = NULL;
+	size_t len;
+
+	f = open_memstream(&text, &len);
+	if (!f)
+		return -ENOMEM;
+	for (char **s = services; *s; s++)
+		fprintf(f, "%s\n", *s);
+	if (fflush(f))
+		return -ENOMEM;
+	return file_write(CARRY_OUT_DIR "/" CARRY_STOPPED, text, len, 0644);
+}
+
 /* Everything that takes time and can be done while the programs run. */
 static int prepare(struct update *u)
 {
@@ -198,7 +215,7 @@ static int prepare(struct update *u)
 		r = memmap_format(&u->ram, &ram);
 	if (r == 0)
 		r = file_write(CARRY_OUT_DIR "/" CARRY_RAM, ram, strlen(ram), 0644);
-	if (r == 0)
+	if (r == 0 && u->config->restore_net)
 		r = net_save(CARRY_OUT_DIR, &u->err);
 	for (size_t i = 0; r == 0 && i < u->nr_apps; i++)
 		r = app_save(&u->apps[i], CARRY_OUT_DIR "/" CARRY_APPS, &u->err);
@@ -209,6 +226,9 @@ static int prepare(struct update *u)
 	if (r < 0)
 		return r;
 	u->stopped = services;
+	r = note_stopped(services);
+	if (r < 0)
+		return r;
 	for (char **s = services; *s; s++)
 		say(u, "%s is not carried: it is stopped now and started afresh afterwards", *s);
 	r = quiesce_stop(services, &u->err);
@@ -357,16 +377,6 @@ static int write_orders(struct update *u)
 	return file_write(CARRY_OUT_DIR "/" CARRY_ADOPT, text, len, 0644);
 }
 
-static void add_number(struct json_object *o, const char *key, uint64_t value)
-{
-	json_object_object_add(o, key, json_object_new_int64(value));
-}
-
-static void add_text(struct json_object *o, const char *key, const char *value)
-{
-	json_object_object_add(o, key, json_object_new_string(value));
-}
-
 static int write_update(struct update *u)
 {
 	struct json_object *root = json_object_new_object();
@@ -377,14 +387,14 @@ static int write_update(struct update *u)
 	const char *text;
 	int r;
 
-	add_text(root, "id", u->nonce_hex);
-	add_text(root, "from", u->running.release);
-	add_text(root, "to", u->release);
-	add_number(root, "started", time(NULL));
-	add_number(pages, "pinned", u->pages.nr_pinned);
-	add_number(pages, "evacuated", u->pages.nr_evacuated);
-	add_number(pages, "unshared", u->pages.nr_unshared);
-	add_number(pages, "runs", u->pages.nr_runs);
+	json_put_text(root, "id", u->nonce_hex);
+	json_put_text(root, "from", u->running.release);
+	json_put_text(root, "to", u->release);
+	json_put_number(root, "started", time(NULL));
+	json_put_number(pages, "pinned", u->pages.nr_pinned);
+	json_put_number(pages, "evacuated", u->pages.nr_evacuated);
+	json_put_number(pages, "unshared", u->pages.nr_unshared);
+	json_put_number(pages, "runs", u->pages.nr_runs);
 	json_object_object_add(root, "pages", pages);
 	for (size_t i = 0; i < sizeof(lent_sysctls) / sizeof(lent_sysctls[0]); i++) {
 		_cleanup_free_ char *value = NULL;
@@ -394,19 +404,19 @@ static int write_update(struct update *u)
 		    file_read(path, &value, NULL) < 0)
 			continue;
 		value[strcspn(value, "\n")] = '\0';
-		add_text(sysctls, lent_sysctls[i], value);
+		json_put_text(sysctls, lent_sysctls[i], value);
 	}
 	json_object_object_add(root, "sysctls", sysctls);
 	for (size_t i = 0; i < u->nr_apps; i++) {
 		struct json_object *app = json_object_new_object();
 
-		add_text(app, "name", u->apps[i].name);
-		add_text(app, "kind", u->apps[i].kind == APP_SERVICE ? "service" : "program");
-		add_number(app, "pid", u->apps[i].pid);
+		json_put_text(app, "name", u->apps[i].name);
+		json_put_text(app, "kind", u->apps[i].kind == APP_SERVICE ? "service" : "program");
+		json_put_number(app, "pid", u->apps[i].pid);
 		json_object_array_add(apps, app);
 	}
 	json_object_object_add(root, "apps", apps);
-	text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY);
+	text = json_format(root);
 	r = file_write(CARRY_OUT_DIR "/" CARRY_UPDATE, text, strlen(text), 0644);
 	json_object_put(root);
 	if (r < 0)
@@ -607,6 +617,8 @@ int verb_update(int argc, char **argv)
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	uname(&u.running);
+	if (config.debug)
+		setenv(CARRY_DEBUG_ENV, CARRY_DEBUG_LEVEL, true);
 	u.config = &config;
 	u.release = check.release;
 	update_run(&u);
