@@ -18,7 +18,7 @@ guest 'mkdir -p /var/lib/pattern/left /var/lib/pattern/unit
 	give_up "the programs start"
 # pid_of NAME: the main process, which is the parent of the other one.
 pid_of() {
-	guest "pgrep -f -o '^pattern /var/lib/pattern/$1 '"
+	guest "pgrep -f -o '^(/usr/local/bin/)?pattern /var/lib/pattern/$1 '"
 }
 for name in left unit; do
 	wait_until 120 guest "test -e /var/lib/pattern/$name/ready" ||
