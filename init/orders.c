@@ -3,7 +3,9 @@
  * The record's file "adopt": what must be done before the machine's init
  * runs, a line each:
  *   last_pid N		the last process id that was given out
- *   run_size BYTES	the size of the tmpfs on /run
+ *   rlimit NUMBER SOFT HARD	a limit of PID 1, which all programs inherit
+ *   run_flags FLAGS	mount(2)'s for the tmpfs on /run
+ *   run_size BYTES	its size
  *   sysctl PATH VALUE	PATH below /proc/sys
  */
 #include <errno.h>
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 
 #include "init/init.h"
 #include "lib/base/cleanup.h"
@@ -36,6 +39,16 @@ static int set_last_pid(const char *value)
 	return write_sysctl("kernel/ns_last_pid", value);
 }
 
+static int set_limit(const char *value)
+{
+	unsigned long long soft, hard;
+	int number;
+
+	if (sscanf(value, "%d %llu %llu", &number, &soft, &hard) != 3)
+		return -EINVAL;
+	return setrlimit(number, &(struct rlimit){ soft, hard }) ? -errno : 0;
+}
+
 static int carry_out(char *line)
 {
 	char *rest = line + strcspn(line, " "), *value;
@@ -51,7 +64,9 @@ static int carry_out(char *line)
 		*value++ = '\0';
 		return write_sysctl(rest, value);
 	}
-	return strcmp(line, "run_size") ? -EINVAL : 0;
+	if (!strcmp(line, "rlimit"))
+		return set_limit(rest);
+	return strncmp(line, "run_", strlen("run_")) ? -EINVAL : 0;
 }
 
 /* A failure here is said and no more: whoever needs the thing will find out what it means. */
@@ -70,16 +85,27 @@ void orders_carry_out(const char *orders)
 	}
 }
 
+/* The number that an order gives, or that without it. */
+static unsigned long long order_number(const char *orders, const char *name,
+				       unsigned long long without)
+{
+	const char *order = strstr(orders, name);
+
+	if (!order || (order != orders && order[-1] != '\n'))
+		return without;
+	return strtoull(order + strlen(name), NULL, 10);
+}
+
 void orders_limit_run(const char *orders)
 {
-	/* Without an order the share that systemd gives it. */
+	/* Without orders as systemd mounts it. */
+	unsigned long flags = order_number(orders, "run_flags ",
+					   MS_NOSUID | MS_NODEV | MS_STRICTATIME);
+	unsigned long long size = order_number(orders, "run_size ", 0);
 	char options[128] = "mode=0755,size=20%,nr_inodes=800k";
-	const char *order = strstr(orders, "run_size ");
 
-	if (order && (order == orders || order[-1] == '\n'))
-		path_format(options, sizeof(options), "mode=0755,size=%llu,nr_inodes=800k",
-			    strtoull(order + strlen("run_size "), NULL, 10));
-	if (mount("tmpfs", "/run", "tmpfs",
-		  MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_STRICTATIME, options))
+	if (size)
+		path_format(options, sizeof(options), "mode=0755,size=%llu,nr_inodes=800k", size);
+	if (mount("tmpfs", "/run", "tmpfs", MS_REMOUNT | flags, options))
 		log_error("/run cannot be limited (%s): %s", options, strerror(errno));
 }

@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -168,6 +171,30 @@ static void give_back_sysctls(struct json_object *update)
 	}
 }
 
+/* Those of the same place that came out smaller, as they were mounted with little RAM. */
+static void give_back_tmpfs(struct json_object *update)
+{
+	struct json_object *sizes = json_get(update, "tmpfs");
+
+	if (!sizes)
+		return;
+	json_object_object_foreach(sizes, path, value) {
+		unsigned long long size = json_object_get_int64(value);
+		char options[32];
+		struct statvfs st;
+		struct statfs fs;
+
+		if (statfs(path, &fs) < 0 || fs.f_type != TMPFS_MAGIC ||
+		    statvfs(path, &st) < 0 || st.f_blocks * st.f_frsize >= size ||
+		    path_format(options, sizeof(options), "remount,size=%llu", size) < 0)
+			continue;
+		char *const argv[] = { "mount", "-o", options, (char *)path, NULL };
+
+		if (command_run(argv, NULL) != 0)
+			complain("%s keeps a smaller size than before", path);
+	}
+}
+
 /* A service that could not be resumed is started from its own unit, as after a reboot. */
 static int resume_fresh(const char *unit)
 {
@@ -212,6 +239,7 @@ static int resume_settle(void)
 	timeline_stamp("settled");
 	if (update) {
 		give_back_sysctls(update);
+		give_back_tmpfs(update);
 		if (report_write(update, keeper, &release) < 0)
 			status = EXIT_FAILURE;
 	}

@@ -6,13 +6,16 @@
 #include <ftw.h>
 #include <getopt.h>
 #include <limits.h>
+#include <mntent.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
@@ -353,6 +356,32 @@ static pid_t last_thread(pid_t pid)
 	return last;
 }
 
+/* As statvfs(3) tells them (ST_*), for mount(2) (MS_*); most have the same bits. */
+static unsigned long mount_flags(unsigned long st)
+{
+	return (st & (ST_NOSUID | ST_NODEV | ST_NOEXEC)) | (st & ST_NOATIME ? MS_NOATIME : 0) |
+	       (st & ST_RELATIME ? MS_RELATIME : MS_STRICTATIME);
+}
+
+/*
+ * What a kernel derives at boot from the RAM that it finds, and systemd from
+ * that for all services: it would come out too small in the scratch.
+ */
+static void order_sized_by_ram(FILE *orders)
+{
+	static const int limits[] = { RLIMIT_NPROC, RLIMIT_SIGPENDING };
+	_cleanup_free_ char *threads = NULL;
+	struct rlimit limit;
+
+	if (file_read("/proc/sys/kernel/threads-max", &threads, NULL) == 0)
+		fprintf(orders, "sysctl kernel/threads-max %d\n", atoi(threads));
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		if (prlimit(1, limits[i], NULL, &limit) == 0)
+			fprintf(orders, "rlimit %d %llu %llu\n", limits[i],
+				(unsigned long long)limit.rlim_cur,
+				(unsigned long long)limit.rlim_max);
+}
+
 static int write_orders(struct update *u)
 {
 	_cleanup_free_ char *text = NULL;
@@ -371,10 +400,32 @@ static int write_orders(struct update *u)
 		return -ENOMEM;
 	fprintf(f, "last_pid %d\n", last);
 	fprintf(f, "run_size %llu\n", (unsigned long long)run.f_blocks * run.f_frsize);
+	fprintf(f, "run_flags %lu\n", mount_flags(run.f_flag));
 	fprintf(f, "sysctl vm/overcommit_memory 1\n");
+	order_sized_by_ram(f);
 	if (fflush(f))
 		return -ENOMEM;
 	return file_write(CARRY_OUT_DIR "/" CARRY_ADOPT, text, len, 0644);
+}
+
+/* A tmpfs is given a share of the RAM that is there when it is mounted: {path: bytes}. */
+static struct json_object *tmpfs_sizes(void)
+{
+	struct json_object *sizes = json_object_new_object();
+	struct mntent *entry;
+	FILE *table;
+
+	table = setmntent("/proc/self/mounts", "re");
+	while (table && (entry = getmntent(table))) {
+		struct statvfs st;
+
+		if (strcmp(entry->mnt_type, "tmpfs") == 0 && statvfs(entry->mnt_dir, &st) == 0)
+			json_put_number(sizes, entry->mnt_dir,
+					(long long)st.f_blocks * st.f_frsize);
+	}
+	if (table)
+		endmntent(table);
+	return sizes;
 }
 
 static int write_update(struct update *u)
@@ -407,6 +458,7 @@ static int write_update(struct update *u)
 		json_put_text(sysctls, lent_sysctls[i], value);
 	}
 	json_object_object_add(root, "sysctls", sysctls);
+	json_object_object_add(root, "tmpfs", tmpfs_sizes());
 	for (size_t i = 0; i < u->nr_apps; i++) {
 		struct json_object *app = json_object_new_object();
 

@@ -129,7 +129,7 @@ int meta_write(const char *dir, const struct app_meta *meta, struct error *err)
 	set_string(o, "name", meta->name);
 	set_number(o, "pid", meta->pid);
 	set_string(o, "release", meta->release);
-	set_string(o, "syslog_identifier", meta->syslog_identifier);
+	set_string(o, "status_text", meta->status_text);
 	for (size_t i = 0; i < meta->nr_trees; i++) {
 		struct json_object *t = json_object_new_object();
 
@@ -181,7 +181,7 @@ int meta_read(const char *dir, struct app_meta *meta, struct error *err)
 	meta->name = get_string(o, "name");
 	meta->pid = get_number(o, "pid");
 	meta->release = get_string(o, "release");
-	meta->syslog_identifier = get_string(o, "syslog_identifier");
+	meta->status_text = get_string(o, "status_text");
 	r = read_trees(o, meta);
 	if (!r && (get_number(o, "version") != META_VERSION || !kind || !meta->name ||
 		   meta->pid <= 0))
@@ -203,7 +203,7 @@ void meta_free(struct app_meta *meta)
 	free(meta->trees);
 	free(meta->name);
 	free(meta->release);
-	free(meta->syslog_identifier);
+	free(meta->status_text);
 	memset(meta, 0, sizeof(*meta));
 }
 

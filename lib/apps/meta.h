@@ -24,7 +24,7 @@ struct app_meta {
 	char *name;
 	pid_t pid;
 	char *release;		/* of the kernel it ran on */
-	char *syslog_identifier;
+	char *status_text;	/* what the service last told systemd of itself, "" if nothing */
 	struct meta_tree *trees;
 	size_t nr_trees;
 };

@@ -295,7 +295,7 @@ static int hand_over(const struct restore *re)
 {
 	int r;
 
-	r = sd_notifyf(0, "MAINPID=%d", re->meta.pid);
+	r = sd_notifyf(0, "MAINPID=%d\nSTATUS=%s", re->meta.pid, re->meta.status_text ?: "");
 	if (r > 0)
 		r = sd_notify_barrier(0, NOTIFY_TIMEOUT_US);
 	else if (!r)

@@ -22,6 +22,7 @@ struct unit_facts {
 	char **dropins;
 	char **runtime_directories;
 	char *pid_file;
+	char *status_text;
 	bool private_tmp;
 };
 
@@ -29,6 +30,7 @@ static void unit_facts_free(struct unit_facts *f)
 {
 	free(f->fragment);
 	free(f->pid_file);
+	free(f->status_text);
 	cleanup_strv(&f->dropins);
 	cleanup_strv(&f->runtime_directories);
 }
@@ -51,6 +53,8 @@ static int read_unit_facts(const char *unit, struct unit_facts *f, struct error 
 		r = bus_strings(bus, path, "Service", "RuntimeDirectory", &f->runtime_directories);
 	if (r >= 0)
 		r = bus_string(bus, path, "Service", "PIDFile", &f->pid_file);
+	if (r >= 0)
+		r = bus_string(bus, path, "Service", "StatusText", &f->status_text);
 	if (r >= 0)
 		r = bus_bool(bus, path, "Service", "PrivateTmp", &f->private_tmp);
 	if (r < 0)
@@ -143,6 +147,7 @@ static int save_service(const struct app *app, const char *dir, struct app_meta 
 		r = write_unit(dir, app->name, &facts, err);
 	if (!r)
 		r = list_trees(&facts, meta);
+	meta->status_text = steal_ptr(facts.status_text);
 
 	return r;
 }
