@@ -24,8 +24,8 @@ for name in left unit; do
 	wait_until 120 guest "test -e /var/lib/pattern/$name/ready" ||
 		give_up "the program $name gets to work"
 done
-left=$(pid_of left)
-unit=$(pid_of unit)
+left=$(pid_of left) &&
+	unit=$(pid_of unit) || give_up "the programs have PIDs"
 restore_config "" "$left $unit"
 
 # verify NAME PID N: have it verify itself the N-th time; its verdict.

@@ -24,39 +24,39 @@ yaml=/etc/nvwa/nvwa-restore.yaml
 image=/boot/vmlinuz-$target
 module=/lib/modules/$target/updates/nvwa.ko
 
-# What must be the same after a refusal.
-state() {
-	guest 'cat /proc/sys/kernel/random/boot_id; systemctl show -P MainPID redis-server
-		systemctl show -P NRestarts redis-server
-		cat /sys/fs/cgroup/system.slice/redis-server.service/cgroup.freeze
-		cat /sys/kernel/kexec_loaded; ps -o stat= -p "$(pgrep -o -x redis-server)" | cut -c1
-		systemctl list-units --type=service --state=running --no-legend --plain | cut -d" " -f1
-		nft list tables; ls /run/nvwa 2>/dev/null; nvwa status | sed -n "s/^module *//p"'
-}
-
-# untouched TEXT
+# untouched TEXT STATE
 untouched() {
 	ok "$1: the client is still answered" client_advances incr
-	is "$1: nothing was touched" "$(state)" "$state_before"
+	is "$1: nothing was touched" "$2" "$state_before"
 }
 
 # refused TEXT CODE REGEX PREPARE CMD UNDO: the command, run in the guest, ends
 # with the code, and a line of it matches the regular expression.
 refused() {
-	local text=$1 code=$2 regex=$3 output status
-	[ -z "$4" ] || guest "$4" >/dev/null || fail "$text: it can be staged"
-	output=$(guest "$5" 2>&1)
-	status=$?
-	is "$text: exit code $code" "$status" "$code" || diag "$output"
-	like "$text: says why" "$output" "$regex"
-	[ -z "$6" ] || guest "$6" >/dev/null || fail "$text: it can be undone"
-	untouched "$text"
+	local text=$1 output status
+	output=$(guest "set -e
+		{ ${4:-:}
+		} >/dev/null
+		set +e
+		{ $5
+		} >/run/said 2>&1
+		echo \$? >/run/status
+		set -e
+		{ ${6:-:}
+		} >/dev/null
+		cat /run/status /run/said
+		echo ---
+		/root/guest/state") || fail "$text: it can be staged and undone" "$output"
+	status=${output%%$'\n'*}
+	is "$text: exit code $2" "$status" "$2" || diag "$output"
+	like "$text: says why" "${output%---*}" "$3"
+	untouched "$text" "${output##*---$'\n'}"
 }
 
 ok "without any of that, the check finds nothing" guest "nvwa check $target"
-state_before=$(state)
+state_before=$(guest /root/guest/state)
 ok "a dry run changes nothing" guest "nvwa update --dry-run $target"
-untouched "a dry run"
+untouched "a dry run" "$(guest /root/guest/state)"
 
 refused "unknown release" 8 "9.9.9-none.*not installed" "" "nvwa update 9.9.9-none" ""
 refused "same release" 9 "${running//+/\\+}.*--force" "" "nvwa update $running" ""
@@ -108,11 +108,11 @@ uring=$(held uring uring)
 device=$(held device "bash -c 'exec 7</dev/hwrng; exec sleep infinity'")
 wait_until 20 guest "readlink /proc/$device/fd/7" || fail "a program holds a device"
 wait_until 20 guest "ls -l /proc/$uring/fd | grep io_uring" || fail "a program holds an io_uring"
-state_before=$(state)
+state_before=$(guest /root/guest/state)
 with_config "an io_uring" 14 "$uring.*descriptor 3.*io_uring" "pids:\n- $uring\n"
 with_config "a device" 14 "$device.*descriptor 7.*/dev/hwrng" "pids:\n- $device\n"
 guest systemctl stop held-uring held-device
-state_before=$(state)
+state_before=$(guest /root/guest/state)
 
 refused "too little memory" 15 "1[0-9]{3} MiB" \
 	"echo 'scratch_mb: 3000' >/etc/nvwa/nvwa-server.yaml.new
@@ -147,7 +147,6 @@ is "the kernel is still the old one" "$(guest_boot_id)" "$boot"
 
 update_to "$target"
 redis_same
-state_before=
 # A kernel that locks itself down may not be replaced. This cannot be undone.
 output=$(guest "echo integrity >/sys/kernel/security/lockdown; nvwa update $running" 2>&1)
 status=$?
