@@ -49,7 +49,16 @@ def mount_facts(base):
         root, point, options = fields[3], fields[4], fields[5]
         # Peer groups have numbers; that there is one, and how it is joined, counts.
         joined = ",".join(sorted(f.split(":")[0] for f in fields[6:]))
+        # Of other units, when they happened to start.
+        if point.startswith("/run/credentials/"):
+            continue
         fstype, source, superblock = right.split(" ", 2)
+        # What a kernel version prints of itself: a size that is the default or not,
+        # the source of a file system that has none.
+        if fstype == "tmpfs":
+            superblock = re.sub(r",(size|nr_inodes)=[0-9a-z]+", "", superblock)
+        if fstype == "pstore":
+            source = "none"
         # A filesystem of a number that its maker counts up (autofs's pipe).
         superblock = re.sub(r"\b(fd|pgrp|pipe_ino)=\d+", r"\1=N", superblock)
         yield (f"mount {plain(point)}",
