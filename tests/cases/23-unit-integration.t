@@ -54,6 +54,7 @@ take() {
 	guest "/root/guest/facts.py $pid" >"$out/facts.$1"
 	files "$pid" >"$out/files.$1" 2>&1
 	memory >"$out/memory.$1"
+	guest 'findmnt -n -l -b -t tmpfs -o TARGET,SIZE | grep -v credentials | sort' >"$out/tmpfs.$1"
 }
 
 guest_up --suite trixie --kernel 6.12 --memory 1536 --cpus 2
@@ -99,6 +100,7 @@ compare "credentials, capabilities, seccomp, limits, mounts and descriptors are 
 mv "$out/facts.first" "$out/facts.before"
 compare "the files in /tmp, its private tmp and its runtime directory are there" files
 compare "the same memory is online" memory
+compare "every tmpfs has its size" tmpfs
 total=$(mem_total)
 ok "MemTotal is not lower by more than 1 % ($total_before, $total kB)" \
 	test "$total" -ge $((total_before * 99 / 100))
