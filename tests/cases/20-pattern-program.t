@@ -24,8 +24,8 @@ for name in left unit; do
 	wait_until 120 guest "test -e /var/lib/pattern/$name/ready" ||
 		give_up "the program $name gets to work"
 done
-left=$(pid_of left) &&
-	unit=$(pid_of unit) || give_up "the programs have PIDs"
+left=$(pid_of left) || give_up "the program left has a PID"
+unit=$(pid_of unit) || give_up "the program unit has a PID"
 restore_config "" "$left $unit"
 
 # verify NAME PID N: have it verify itself the N-th time; its verdict.
