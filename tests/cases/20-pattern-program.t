@@ -14,7 +14,8 @@ guest_up --suite trixie --kernel 6.12 --memory 2048 --cpus 2
 
 guest 'mkdir -p /var/lib/pattern/left /var/lib/pattern/unit
 	setsid nohup pattern /var/lib/pattern/left 512 </dev/null >/dev/null 2>&1 &
-	systemd-run -q --unit=pattern --collect pattern /var/lib/pattern/unit 32' ||
+	systemd-run -q --unit=pattern --collect -p StandardOutput=null -p StandardError=null \
+		pattern /var/lib/pattern/unit 32' ||
 	give_up "the programs start"
 # pid_of NAME: the main process, which is the parent of the other one.
 pid_of() {
