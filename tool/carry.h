@@ -19,7 +19,7 @@
 #define CARRY_TIMELINE_INIT	"timeline.init"	/* the same, of nvwa-init */
 #define CARRY_APPS		"apps"		/* a directory for each app */
 #define CARRY_TMP		"tmp.tar"	/* /tmp where it is a tmpfs */
-#define CARRY_STOPPED		"stopped"	/* services to start again in a rollback */
+#define CARRY_STOPPED		"stopped"	/* services to start again, here or there */
 #define CARRY_SETTLED		"settled"	/* made when the update is over */
 #define CARRY_FAILED		"failed"	/* nvwa-init's reason for not taking the record */
 

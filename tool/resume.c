@@ -206,6 +206,24 @@ static int resume_fresh(const char *unit)
 	return EXIT_FAILURE;
 }
 
+/* What the old kernel stopped, also what no boot would start: it ran when the update came. */
+static void start_stopped(void)
+{
+	_cleanup_free_ char *text = NULL;
+	char *rest, *name;
+
+	if (file_read(NVWA_STATE_DIR "/" CARRY_STOPPED, &text, NULL) < 0)
+		return;
+	rest = text;
+	while ((name = strsep(&rest, "\n"))) {
+		/* The jobs may have to wait for this very unit. */
+		char *const argv[] = { "systemctl", "--no-block", "start", name, NULL };
+
+		if (*name && command_run(argv, NULL) != 0)
+			complain("%s was stopped for the update and cannot be started", name);
+	}
+}
+
 static int resume_settle(void)
 {
 	struct json_object *update = update_read();
@@ -221,6 +239,7 @@ static int resume_settle(void)
 		complain("%s", err.text);
 		status = EXIT_FAILURE;
 	}
+	start_stopped();
 	keeper = keeper_open(&err);
 	if (keeper < 0) {
 		complain("%s", err.text);
