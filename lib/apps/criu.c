@@ -250,6 +250,11 @@ static int report_failure(const struct criu *criu, int status, int output, struc
 	else
 		snprintf(how, sizeof(how), "with status %d", WEXITSTATUS(status));
 
+	/* Its log lies beside its images: where there is no room, both stay empty. */
+	if (!(said && *said) && !(log && *log))
+		return error_set(err, EIO, "criu %s ended %s and said nothing. Is there room left "
+				 "in " NVWA_STATE_DIR "?", criu->argv[1], how);
+
 	return error_set(err, EIO, "criu %s ended %s; the end of what it said:\n%s%s",
 			 criu->argv[1], how, said ? tail(said, 200) : "",
 			 log ? tail(log, 600) : "");
