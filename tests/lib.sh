@@ -147,7 +147,8 @@ guest_up() {
 	"$top/lab/up" "$@" >"$out/up.log" 2>&1 ||
 		give_up "the guest starts" "$(tail -n 30 "$out/up.log")"
 	guest_install >"$out/install.log" 2>&1 ||
-		give_up "nvwa is installed" "$(tail -n 30 "$out/install.log")"
+		give_up "nvwa is installed" "exit status $?
+$(tail -n 30 "$out/install.log")"
 	pass "a guest with nvwa starts ($(tail -n 1 "$out/up.log" | sed "s/.*': //; s/, at .*//"))"
 }
 
