@@ -138,7 +138,6 @@ int memory_add_needed(int keeper, const struct record *record)
 	return r;
 }
 
-
 void memory_release(int keeper)
 {
 	struct nvwa_release release = { .size = sizeof(release) };
