@@ -186,6 +186,8 @@ static void exec_criu(const struct criu *criu, const char *namespaces, int hook,
 	setenv(CRIU_ENV_HOOK, number, 1);
 	if (criu->hide_userns)
 		setenv(CRIU_ENV_HIDE_USERNS, "1", 1);
+	if (criu->hide_memory)
+		setenv(CRIU_ENV_HIDE_MEMORY, "1", 1);
 	if (criu->no_firewall)
 		setenv(CRIU_ENV_NO_FIREWALL, "1", 1);
 	if (criu->no_new_privileges)

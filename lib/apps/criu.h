@@ -17,7 +17,8 @@ struct criu {
 	int *fds;		/* kept open over exec, under their own numbers */
 	size_t nr_fds;
 	pid_t namespaces_of;	/* criu works in the namespaces of this process; 0: in ours */
-	bool hide_userns;	/* see libnvwa-criu.so */
+	bool hide_userns;	/* see libnvwa-criu.so; likewise: */
+	bool hide_memory;	/* private memory of other processes seems to be all holes */
 	bool no_firewall;	/* criu's own packet rules come to nothing */
 	bool no_new_privileges;	/* set for criu, and so for what it makes */
 	criu_resume_fn resume;	/* may be NULL */

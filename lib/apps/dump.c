@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "lib/apps/app.h"
 #include "lib/apps/criu.h"
 #include "lib/apps/images.h"
+#include "lib/apps/memory.h"
 #include "lib/apps/meta.h"
 #include "lib/apps/proc.h"
 #include "lib/apps/sockets.h"
@@ -50,27 +50,6 @@ static int refresh_tree(struct app *app, struct error *err)
 	return 0;
 }
 
-/*
- * What makes CRIU leave the memory alone: in a dump for lazy migration it
- * writes everything else and then serves pages on this socket until its peer
- * is gone, which it is. At its end it applies the final state, stopped.
- */
-static int add_lazy_arguments(struct criu *criu)
-{
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
-		return -errno;
-	close(pair[1]);
-	criu_keep(criu, pair[0]);
-	criu_arg(criu, "--lazy-pages");
-	criu_arg(criu, "--ps-socket");
-	criu_arg(criu, "%d", pair[0]);
-	criu_arg(criu, "--leave-stopped");
-
-	return 0;
-}
-
 static void add_externals(struct criu *criu, const struct externals *externals)
 {
 	for (size_t i = 0; i < externals->nr; i++) {
@@ -91,11 +70,11 @@ static int run_dump(const struct app *app, const char *dir, const struct app_dum
 	int r;
 
 	r = criu_init(&criu, "dump", dir, err);
-	if (!r)
-		r = add_lazy_arguments(&criu);
 	if (r < 0)
 		goto out;
-
+	/* What it does not see it does not write; it applies the final state, stopped. */
+	criu.hide_memory = true;
+	criu_arg(&criu, "--leave-stopped");
 	criu_arg(&criu, "--tree");
 	criu_arg(&criu, "%d", app->pid);
 	criu_arg(&criu, "--tcp-established");
@@ -134,21 +113,58 @@ static bool all_without_new_privileges(const struct app *app)
 	return true;
 }
 
-static int strip_images(const char *dir, struct app_memory **memory, size_t *nr_memory,
-			struct error *err)
+/* All that a process has of its own, less what CRIU has written (the vdso, for one). */
+static int find_memory(int images, struct app_memory *memory)
 {
-	_cleanup_close_ int fd = -1;
+	_cleanup_free_ struct nvwa_range *written = NULL;
+	_cleanup_free_ char *data = NULL;
+	size_t len, nr_written;
+	char name[32];
+	int r;
+
+	r = memory_own(memory->pid, &memory->ranges, &memory->nr_ranges);
+	if (r < 0)
+		return r == -ESRCH ? 0 : r;	/* a zombie */
+	snprintf(name, sizeof(name), "pagemap-%d.img", memory->pid);
+	r = file_read_at(images, name, &data, &len);
+	if (!r)
+		r = images_written((uint8_t *)data, len, &written, &nr_written);
+	if (!r)
+		r = ranges_subtract(&memory->ranges, &memory->nr_ranges, written, nr_written);
+
+	return r;
+}
+
+static int list_memory(const struct app *app, struct app_memory **memory, size_t *nr_memory,
+		       struct error *err)
+{
+	struct app_memory *list = calloc(app->nr_pids, sizeof(*list));
+	_cleanup_close_ int images = -1;
 	char path[4096];
 	int r;
 
-	r = path_format(path, sizeof(path), "%s/img", dir);
-	if (r < 0)
+	if (!list)
+		return -ENOMEM;
+	r = path_format(path, sizeof(path), "%s/img", app->dir);
+	if (!r) {
+		images = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		r = images < 0 ? -errno : 0;
+	}
+	for (size_t i = 0; !r && i < app->nr_pids; i++) {
+		list[i].pid = app->pids[i];
+		r = find_memory(images, &list[i]);
+		if (r < 0)
+			error_set(err, -r, "cannot see the memory of process %d: %s",
+				  app->pids[i], strerror(-r));
+	}
+	if (r < 0) {
+		app_memory_free(list, app->nr_pids);
 		return r;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return error_set(err, errno, "cannot open %s: %s", path, strerror(errno));
+	}
 
-	return images_strip(fd, memory, nr_memory, err);
+	*memory = list;
+	*nr_memory = app->nr_pids;
+	return 0;
 }
 
 static int prepare_dump(struct app *app, const char *dir, struct app_dumped *dumped,
@@ -213,7 +229,7 @@ int app_dump(struct app *app, const char *dir, struct app_memory **memory, size_
 	if (!r)
 		r = dumped_write(app->dir, &dumped, err);
 	if (!r)
-		r = strip_images(app->dir, memory, nr_memory, err);
+		r = list_memory(app, memory, nr_memory, err);
 	if (r < 0)
 		app_continue(app);
 out:

@@ -2,16 +2,15 @@
 /* The few things nvwa reads and edits in CRIU's images. */
 #include "lib/apps/images.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/apps/memory.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 
@@ -21,7 +20,6 @@
 #define CORE_MAGIC		0x55053847
 
 /* criu/include/pagemap.h of CRIU */
-#define PE_LAZY			(1 << 1)
 #define PE_PRESENT		(1 << 2)
 
 /* images/pagemap.proto: in version 4.2 field 2 was joined by a wider field 5 */
@@ -195,41 +193,11 @@ static int read_pagemap_entry(struct reader message, struct pagemap_entry *e)
 	return 0;
 }
 
-static int add_range(struct nvwa_range **ranges, size_t *nr, const struct pagemap_entry *e)
+int images_written(const uint8_t *data, size_t len, struct nvwa_range **ranges, size_t *nr_ranges)
 {
-	struct nvwa_range *last = *nr ? &(*ranges)[*nr - 1] : NULL;
-	uint64_t len = e->nr_pages * NVWA_PAGE_SIZE;
-
-	/* criu walks the address space upwards. */
-	if (last && e->vaddr < last->start + last->len)
-		return -EBADMSG;
-	if (last && e->vaddr == last->start + last->len) {
-		last->len += len;
-		return 0;
-	}
-
-	/* Room grows in powers of two. */
-	if (!(*nr & (*nr - 1))) {
-		size_t room = *nr ? *nr * 2 : 1;
-		struct nvwa_range *bigger = realloc(*ranges, room * sizeof(**ranges));
-
-		if (!bigger)
-			return -ENOMEM;
-		*ranges = bigger;
-	}
-	(*ranges)[*nr].start = e->vaddr;
-	(*ranges)[*nr].len = len;
-	(*nr)++;
-
-	return 0;
-}
-
-int images_split_pagemap(uint8_t *data, size_t *len, struct nvwa_range **ranges, size_t *nr_ranges)
-{
-	struct reader image = { data, data + *len }, message;
+	struct reader image = { data, data + len }, message;
 	_cleanup_free_ struct nvwa_range *list = NULL;
 	size_t nr = 0;
-	uint8_t *out;
 	int r;
 
 	if (read_magic(&image, PAGEMAP_MAGIC) < 0)
@@ -237,28 +205,20 @@ int images_split_pagemap(uint8_t *data, size_t *len, struct nvwa_range **ranges,
 	/* The head names the file of the pages; the entries follow. */
 	if (read_message(&image, &message) <= 0)
 		return -EBADMSG;
-	out = data + (image.at - data);
 
 	while ((r = read_message(&image, &message)) > 0) {
-		const uint8_t *start = message.at - 4;
 		struct pagemap_entry e;
 
 		r = read_pagemap_entry(message, &e);
+		/* criu walks the address space upwards. */
+		if (!r && e.flags & PE_PRESENT)
+			r = ranges_append(&list, &nr, e.vaddr, e.nr_pages * NVWA_PAGE_SIZE);
 		if (r < 0)
 			return r;
-		if ((e.flags & (PE_LAZY | PE_PRESENT)) == PE_LAZY) {
-			r = add_range(&list, &nr, &e);
-			if (r < 0)
-				return r;
-			continue;
-		}
-		memmove(out, start, message.end - start);
-		out += message.end - start;
 	}
 	if (r < 0)
 		return r;
 
-	*len = out - data;
 	*ranges = steal_ptr(list);
 	*nr_ranges = nr;
 	return 0;
@@ -306,81 +266,6 @@ static int replace_image(int dirfd, const char *name, const void *data, size_t l
 		done += n > 0 ? n : 0;
 	}
 
-	return 0;
-}
-
-static int strip_one(int dirfd, const char *name, struct app_memory *memory)
-{
-	_cleanup_free_ char *data = NULL;
-	size_t len, left;
-	int r;
-
-	r = file_read_at(dirfd, name, &data, &len);
-	if (r < 0)
-		return r;
-	left = len;
-	r = images_split_pagemap((uint8_t *)data, &left, &memory->ranges, &memory->nr_ranges);
-	if (r < 0 || left == len)
-		return r;
-
-	return replace_image(dirfd, name, data, left);
-}
-
-/* "pagemap-PID.img" */
-static pid_t pagemap_pid(const char *name)
-{
-	const char *prefix = "pagemap-";
-	char *end;
-	long pid;
-
-	if (strncmp(name, prefix, strlen(prefix)) || !isdigit((unsigned char)name[strlen(prefix)]))
-		return 0;
-	pid = strtol(name + strlen(prefix), &end, 10);
-
-	return strcmp(end, ".img") ? 0 : pid;
-}
-
-int images_strip(int dirfd, struct app_memory **memory, size_t *nr_memory, struct error *err)
-{
-	_cleanup_closedir_ DIR *dir = NULL;
-	struct app_memory *list = NULL;
-	struct dirent *entry;
-	size_t nr = 0;
-	int fd, r = 0;
-
-	fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir)
-		return error_set(err, errno, "cannot read the directory of images: %s",
-				 strerror(errno));
-
-	while (!r && (entry = readdir(dir))) {
-		pid_t pid = pagemap_pid(entry->d_name);
-		struct app_memory *bigger;
-
-		if (!pid)
-			continue;
-		bigger = realloc(list, (nr + 1) * sizeof(*list));
-		if (!bigger) {
-			r = -ENOMEM;
-			break;
-		}
-		list = bigger;
-		memset(&list[nr], 0, sizeof(*list));
-		list[nr].pid = pid;
-		r = strip_one(dirfd, entry->d_name, &list[nr]);
-		nr++;
-		if (r < 0)
-			error_set(err, -r, "cannot edit CRIU's image %s: %s", entry->d_name,
-				  strerror(-r));
-	}
-	if (r < 0) {
-		app_memory_free(list, nr);
-		return r;
-	}
-
-	*memory = list;
-	*nr_memory = nr;
 	return 0;
 }
 

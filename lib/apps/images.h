@@ -9,17 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include "lib/apps/app.h"
-#include "lib/base/error.h"
+#include "uapi/nvwa.h"
 
 /*
- * Take out of the content of a pagemap image, in place, the entries of memory
- * that CRIU left to us. They are returned as ranges, merged and sorted;
- * *ranges is malloc()ed. *len becomes the length of what remains.
+ * From the content of a pagemap image: the memory that CRIU has written itself,
+ * as ranges, merged and sorted; *ranges is malloc()ed.
  * Errors: -EBADMSG, not a pagemap image or a broken one.
  */
-int images_split_pagemap(uint8_t *data, size_t *len, struct nvwa_range **ranges,
-			 size_t *nr_ranges);
+int images_written(const uint8_t *data, size_t len, struct nvwa_range **ranges,
+		   size_t *nr_ranges);
 
 /* Where a thread keeps its restartable sequence area; len 0 if it has none. */
 struct images_rseq {
@@ -29,12 +27,6 @@ struct images_rseq {
 
 /* From the content of a core image. */
 int images_core_rseq(const uint8_t *data, size_t len, struct images_rseq *rseq);
-
-/*
- * In the directory of images: edit the pagemap image of every process of the
- * tree, and give back what was taken out, one entry per process.
- */
-int images_strip(int dirfd, struct app_memory **memory, size_t *nr_memory, struct error *err);
 
 /*
  * In the directory of images: what CLOCK_MONOTONIC and CLOCK_BOOTTIME show the

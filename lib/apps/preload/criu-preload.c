@@ -3,15 +3,18 @@
  * libnvwa-criu.so: what makes a stock criu command fit for sandboxed services.
  * Preloaded into criu, it joins the namespaces of a service after criu was
  * executed (the sandbox may forbid that file to be executed inside), and hides
- * a user namespace that criu could not restore. As criu's plugin it tells our
- * side when all tasks are rebuilt and none runs yet, and waits for the answer.
+ * a user namespace that criu could not restore and the memory that criu is not
+ * to copy. As criu's plugin it tells our side when all tasks are rebuilt and
+ * none runs yet, and waits for the answer.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +23,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/apps/pagemap-scan.h"
 #include "lib/apps/preload/protocol.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
-static bool hide_userns, no_firewall;
+static bool hide_userns, hide_memory, no_firewall;
 static int hook = -1;
 
 /* Every descriptor in a list such as "7:8:9" is a namespace to join. */
@@ -49,6 +53,7 @@ static __attribute__((constructor)) void preload_init(void)
 	const char *fd = getenv(CRIU_ENV_HOOK);
 
 	hide_userns = getenv(CRIU_ENV_HIDE_USERNS);
+	hide_memory = getenv(CRIU_ENV_HIDE_MEMORY);
 	no_firewall = getenv(CRIU_ENV_NO_FIREWALL);
 	if (fd)
 		hook = atoi(fd);
@@ -58,6 +63,7 @@ static __attribute__((constructor)) void preload_init(void)
 	unsetenv("LD_PRELOAD");
 	unsetenv(CRIU_ENV_NAMESPACES);
 	unsetenv(CRIU_ENV_HIDE_USERNS);
+	unsetenv(CRIU_ENV_HIDE_MEMORY);
 	unsetenv(CRIU_ENV_NO_FIREWALL);
 	unsetenv(CRIU_ENV_HOOK);
 }
@@ -79,6 +85,55 @@ EXPORT int fstatat(int dirfd, const char *path, struct stat *st, int flags)
 EXPORT int fstatat64(int dirfd, const char *path, struct stat64 *st, int flags)
 {
 	return fstatat(dirfd, path, (struct stat *)st, flags);
+}
+
+/* Is this the /proc/PID/pagemap of another process? */
+static bool is_hidden_pagemap(int fd)
+{
+	char link[64], path[64] = "", name[16];
+	int pid;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (!hide_memory || readlink(link, path, sizeof(path) - 1) < 0)
+		return false;
+	return sscanf(path, "/proc/%d/%15s", &pid, name) == 2 && !strcmp(name, "pagemap") &&
+	       pid != getpid();
+}
+
+/* Newer criu asks for runs of pages: there are none. */
+EXPORT int ioctl(int fd, unsigned long request, ...)
+{
+	struct pm_scan_arg *arg;
+	va_list ap;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	if (request == PAGEMAP_SCAN && is_hidden_pagemap(fd)) {
+		arg->walk_end = arg->end;
+		return 0;
+	}
+
+	return syscall(SYS_ioctl, fd, request, arg);
+}
+
+/*
+ * Others read entries (Documentation/admin-guide/mm/pagemap.rst): no page is
+ * present or swapped out. The frame number stays, by which the vdso is known.
+ */
+#define PAGEMAP_PRESENT_OR_SWAPPED	(3ULL << 62)
+
+EXPORT ssize_t pread64(int fd, void *buffer, size_t size, off64_t offset)
+{
+	ssize_t n = syscall(SYS_pread64, fd, buffer, size, offset);
+	uint64_t *entries = buffer;
+
+	if (n > 0 && is_hidden_pagemap(fd)) {
+		for (size_t i = 0; i < n / sizeof(*entries); i++)
+			entries[i] &= ~PAGEMAP_PRESENT_OR_SWAPPED;
+	}
+
+	return n;
 }
 
 /*

@@ -7,6 +7,8 @@
 #define CRIU_ENV_NAMESPACES	"NVWA_CRIU_NAMESPACES"
 /* If set: every task seems to be in criu's own user namespace. */
 #define CRIU_ENV_HIDE_USERNS	"NVWA_CRIU_HIDE_USERNS"
+/* If set: no process but criu itself seems to have a page of memory of its own. */
+#define CRIU_ENV_HIDE_MEMORY	"NVWA_CRIU_HIDE_MEMORY"
 /* If set: criu's own packet rules (nftables) come to nothing; we hold the lock. */
 #define CRIU_ENV_NO_FIREWALL	"NVWA_CRIU_NO_FIREWALL"
 /* A SOCK_SEQPACKET descriptor to ask on before a restored process runs. */
