@@ -159,7 +159,11 @@ static int scan(struct finder *f, struct pm_scan_arg *arg)
 	return nr < 0 ? -errno : nr;
 }
 
-/* The kernel finds runs of pages, and steps over holes of any size. */
+/*
+ * The kernel finds runs of pages, and steps over holes of any size. It looks at
+ * up to 512 runs at a time; where it took more than one step to reach the end,
+ * walk_end is that of the step before the last (fs/proc/task_mmu.c of 6.7 to 7.3).
+ */
 static int scan_area(struct finder *f, uint64_t start, uint64_t end)
 {
 	struct pm_scan_arg arg = {
@@ -174,6 +178,7 @@ static int scan_area(struct finder *f, uint64_t start, uint64_t end)
 
 	while (arg.start < end) {
 		int nr = scan(f, &arg);
+		uint64_t next = arg.walk_end;
 
 		if (nr < 0)
 			return nr;
@@ -183,10 +188,11 @@ static int scan_area(struct finder *f, uint64_t start, uint64_t end)
 
 			if (r < 0)
 				return r;
+			next = next > p->end ? next : p->end;
 		}
-		if (arg.walk_end <= arg.start)
+		if (next <= arg.start)
 			return -EIO;
-		arg.start = arg.walk_end;
+		arg.start = next;
 	}
 
 	return 0;

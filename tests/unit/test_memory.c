@@ -121,6 +121,28 @@ static void test_own(void **state)
 	munmap(big, pages * PAGE);
 }
 
+/* More runs than the kernel reports in one step, in one area. */
+static void test_many(void **state)
+{
+	const size_t pages = 1UL << 16;
+	char *mem = map(pages, MAP_PRIVATE);
+	struct nvwa_range *ranges;
+	size_t nr, found = 0;
+
+	(void)state;
+	for (size_t i = 0; i < pages; i += 2)
+		mem[i * PAGE] = 1;
+	assert_int_equal(memory_own(getpid(), &ranges, &nr), 0);
+	for (size_t i = 0; i < nr; i++) {
+		if (ranges[i].start >= (uintptr_t)mem &&
+		    ranges[i].start < (uintptr_t)(mem + pages * PAGE))
+			found += ranges[i].len / PAGE;
+	}
+	assert_int_equal(found, pages / 2);
+	free(ranges);
+	munmap(mem, pages * PAGE);
+}
+
 /* A zombie has no memory, as little as one that is gone. */
 static void test_ended(void **state)
 {
@@ -148,6 +170,7 @@ int main(void)
 		cmocka_unit_test(test_append),
 		cmocka_unit_test(test_subtract),
 		cmocka_unit_test(test_own),
+		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_ended),
 	};
 
