@@ -51,8 +51,8 @@ def lab(*words, check=True, deadline=DEADLINE, stdin=None):
     return done.returncode, done.stdout
 
 
-def release(spec):
-    return lab("kernels", "--suite", SUITE, spec)[1].strip().splitlines()[-1]
+def release(spec, suite=SUITE):
+    return lab("kernels", "--suite", suite, spec)[1].strip().splitlines()[-1]
 
 
 class Client:
@@ -97,16 +97,17 @@ class Client:
 class Guest:
     """A context: in it the guest runs."""
 
-    def __init__(self, memory, cpus, label):
-        self.memory, self.cpus, self.label = memory, cpus, label
+    def __init__(self, memory, cpus, label, suite=SUITE, kernel=OLD, options=()):
+        self.label, self.suite = label, suite
+        self.up = ["--suite", suite, "--kernel", kernel, "--memory", str(memory),
+                   "--cpus", str(cpus), *options]
         self.client = None
         self.pid = 0
 
     def __enter__(self):
         lab("down", check=False)
         try:
-            lab("up", "--suite", SUITE, "--kernel", OLD,
-                "--memory", str(self.memory), "--cpus", str(self.cpus))
+            lab("up", *self.up)
         except Failure:
             lab("down", check=False)
             raise
@@ -135,7 +136,7 @@ class Guest:
     def boot_id(self):
         return self.sh("cat /proc/sys/kernel/random/boot_id").strip()
 
-    def run_to_jump(self, command):
+    def run_to_jump(self, command, target=NEW):
         """Run a command that ends with the kernel that it runs on; wait for the next one."""
         before = self.boot_id()
         status, output = lab("sh", "--", command, check=False)
@@ -143,7 +144,7 @@ class Guest:
             raise Failure(f"no new kernel was started (status {status}):\n{output.strip()}")
         lab("wait-boot", "--deadline", str(DEADLINE), before)
         running = self.sh("uname -r").strip()
-        if running != release(NEW):
+        if running != release(target, self.suite):
             raise Failure(f"the kernel that runs now is {running}")
 
     def wait_for(self, *paths):

@@ -10,7 +10,7 @@ import json
 import os
 import re
 
-from guest import BENCH, BUILD, NEW, OLD, OUT, Failure, release
+from guest import BENCH, BUILD, NEW, OLD, OUT, SUITE, Failure, release
 
 # In words, what the phases of a blackout are on either side.
 PHASES = {
@@ -21,10 +21,10 @@ PHASES = {
 }
 
 
-def packages():
+def packages(suite=SUITE, kernels=(OLD, NEW)):
     """nvwa's packages, as the project built them."""
     found = []
-    for name in ("nvwa", f"nvwa-modules-{release(OLD)}", f"nvwa-modules-{release(NEW)}"):
+    for name in ("nvwa", *(f"nvwa-modules-{release(kernel, suite)}" for kernel in kernels)):
         files = glob.glob(os.path.join(BUILD, f"{name}_*_amd64.deb"))
         if not files:
             raise Failure(f"there is no package {name} in build/: run make setup deb modules")
@@ -32,28 +32,38 @@ def packages():
     return found
 
 
-def ours_install(guest):
-    guest.push(*packages(), "/root/debs/")
+def ours_install(guest, kernels=(OLD, NEW)):
+    guest.push(*packages(guest.suite, kernels), "/root/debs/")
     guest.sh("apt-get -q -y install --no-install-recommends /root/debs/*.deb && rm -r /root/debs")
 
 
-def ours(guest):
+def update(guest, pid, target=NEW):
+    """Change the kernel under a program with nvwa; what nvwa says of it."""
     guest.sh("mkdir -p /etc/nvwa && cat >/etc/nvwa/nvwa-restore.yaml",
-             stdin=f"services:\npids:\n- {guest.pid}\n")
-    guest.run_to_jump(f"nvwa update {release(NEW)}")
+             stdin=f"services:\npids:\n- {pid}\n")
+    guest.run_to_jump(f"nvwa update {release(target, guest.suite)}", target)
     if guest.wait_for("/run/nvwa/settled", "/run/nvwa/failed") != "/run/nvwa/settled":
         raise Failure("nvwa: " + guest.sh("cat /run/nvwa/failed").strip())
     last = json.loads(guest.sh("nvwa status --json"))["last"]
     if last["outcome"] != "resumed":
         raise Failure(f"nvwa: {last['outcome']}: {json.dumps(last['apps'])}")
+    return last
+
+
+def steps_of(last):
+    """The time from each stamp of nvwa's time line to the next, ms."""
+    stamps = last["timeline"]
+    return {f"{this['step']} > {following['step']}":
+            (following["tsc"] - this["tsc"]) / last["tsc_khz"]
+            for this, following in zip(stamps, stamps[1:])}
+
+
+def ours(guest):
+    last = update(guest, guest.pid)
     phases = {phase["name"]: phase["ms"] for phase in last["phases"]}
-    steps, stamps = {}, last["timeline"]
-    for this, following in zip(stamps, stamps[1:]):
-        name = f"{this['step']} > {following['step']}"
-        steps[name] = (following["tsc"] - this["tsc"]) / last["tsc_khz"]
     return {"blackout_ms": last["blackout_ms"],
             "phases": {name: phases[name] for name in PHASES},
-            "steps": steps, "pages": last["pages"],
+            "steps": steps_of(last), "pages": last["pages"],
             "versions": {"nvwa": guest.sh("nvwa --version").split()[-1]}}
 
 

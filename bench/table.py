@@ -55,11 +55,15 @@ def steps(runs, name, side):
             if all(step in run["steps"] for run in good)]
 
 
+def machine_text(about):
+    return (f"{about['date']}; {about['cpus']} x {about['cpu']}, load {about['load']:.1f} at the "
+            f"start; QEMU {about['qemu']}")
+
+
 def setting(about):
     versions = about.get("versions", {})
     tools = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
-    return (f"{about['date']}; {about['cpus']} x {about['cpu']}, load {about['load']:.1f} at the "
-            f"start; QEMU {about['qemu']}, -accel {about.get('accel')}, -cpu {about.get('cpu_model')}; "
+    return (f"{machine_text(about)}, -accel {about.get('accel')}, -cpu {about.get('cpu_model')}; "
             f"guest: Debian {about['suite']}, {about['old']} to {about['new']}, "
             f"{about['guest_memory']} MB, {about['guest_cpus']} CPUs; {tools}")
 
@@ -117,12 +121,11 @@ def as_markdown(results, runs, about):
     return "\n".join(out) + "\n"
 
 
-def write_doc(path, results, everything):
+def write_doc(path, tables):
     with open(path, encoding="utf-8") as file:
         text = file.read()
     head, found, _ = text.partition(BEGIN)
     if not found:
         raise SystemExit(f"{path} lacks the line: {BEGIN.strip()}")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(head + BEGIN + "\n" + as_markdown(results, everything["runs"],
-                                                     everything["about"]))
+        file.write(head + BEGIN + "\n" + tables)

@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What memory costs an update: how the blackout grows with it, and what RAM an update needs.
+
+Each run is one guest: nvwa changes the kernel under a program with so much memory, then, in the kernel
+that it came to, stock CRIU dumps and restores the same program over images on a tmpfs. The guests run
+under QEMU's -icount: their clock counts instructions, so that it matters little what else the
+machine has to do.
+"""
+
+import os
+import re
+import subprocess
+import time
+from statistics import median
+
+from guest import BENCH, OUT, Failure, Guest, lab, release
+from sides import ours_install, steps_of, update
+
+# Name: what the program's memory is, suite, old and new kernel, sizes in MB.
+SIZES = [256, 1024, 4096, 8192]
+GROWTH = {
+    "anon_per_gb": ("anon", "trixie", "6.12", "7"),
+    "anon_per_gb_6.1": ("anon", "bookworm", "6.1-old", "6.1"),
+    "thp_per_gb": ("thp", "trixie", "6.12", "7"),
+    "shared_per_gb": ("shared", "trixie", "6.12", "7"),
+    "shared_per_gb_6.1": ("shared", "bookworm", "6.1-old", "6.1"),
+}
+PEAK = {"peak_extra_ram": ("anon", "trixie", "6.12", "7")}
+KINDS = {"anon": "anonymous memory, 4 KiB pages", "thp": "transparent huge pages",
+         "shared": "shared anonymous memory"}
+# What a guest has besides the program and, for the stock side, its images; MB.
+SPARE = 1536
+# What is left to the host, MB.
+HOST_SPARE = 2048
+LIB = "/usr/local/lib/bench/"
+FILE = "/var/lib/bench-fill"
+PAGE_KB = 4
+
+
+def host_free():
+    with open("/proc/meminfo", encoding="ascii") as file:
+        return int(re.search(r"MemAvailable: *(\d+)", file.read()).group(1)) >> 10
+
+
+def guest_memory(size, stock=True):
+    return size * (2 if stock else 1) + SPARE
+
+
+def sizes_that_fit(sizes, stock=True):
+    """Those for which the host has the memory at this moment."""
+    free = host_free() - HOST_SPARE
+    return [size for size in sizes if guest_memory(size, stock) <= free]
+
+
+def build(names):
+    """The program for the guests, and the module for each of their kernels."""
+    os.makedirs(os.path.join(OUT, "kmod"), exist_ok=True)
+    subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-static",
+                    "-o", os.path.join(OUT, "bench-fill"), os.path.join(BENCH, "fill.c")],
+                   check=True)
+    for name in names:
+        _, suite, *kernels = (GROWTH | PEAK)[name]
+        for kernel in kernels:
+            if not os.path.exists(module(suite, kernel)):
+                lab("kbuild", "--suite", suite, "--out", os.path.dirname(
+                    os.path.dirname(module(suite, kernel))), kernel,
+                    os.path.join(BENCH, "module"))
+
+
+def module(suite, kernel):
+    return os.path.join(OUT, "kmod", f"{suite}-{release(kernel, suite)}", "module",
+                        "bench_mem.ko")
+
+
+class Fill:
+    """bench-fill, running in the guest."""
+
+    def __init__(self, guest, kind, size):
+        self.guest = guest
+        answer = guest.sh(f"{LIB}fill-start {kind} {size} {FILE}")
+        self.pid = int(answer.strip().splitlines()[-1])
+
+    def verify(self):
+        status, output = lab("sh", "--", f"{LIB}fill-verify {self.pid} {FILE}", check=False)
+        if status != 0:
+            raise Failure(f"the program's memory is not what it was: {output.strip()}")
+
+    def end(self):
+        self.guest.sh(f"kill -KILL {self.pid}; while kill -0 {self.pid} 2>/dev/null; "
+                      "do sleep 0.1; done")
+
+
+def install(guest, kernels):
+    ours_install(guest, kernels)
+    files = os.path.join(BENCH, "guest")
+    guest.push(*(os.path.join(files, name) for name in ("fill-start", "fill-verify",
+                                                        "stock-memory")), LIB)
+    guest.push(os.path.join(OUT, "bench-tsc"), os.path.join(OUT, "bench-fill"),
+               "/usr/local/bin/")
+    for kernel in kernels:
+        running = release(kernel, guest.suite)
+        guest.push(module(guest.suite, kernel), f"/lib/modules/{running}/updates/")
+        guest.sh(f"depmod {running}")
+
+
+def ours(guest, kind, size, target):
+    fill = Fill(guest, kind, size)
+    guest.sh("sync; echo 3 >/proc/sys/vm/drop_caches")
+    last = update(guest, fill.pid, target)
+    fill.verify()
+    fill.end()
+    return last
+
+
+def stock(guest, kind, size, khz):
+    """Times of stock CRIU in ms, and the size of its images in kB."""
+    stamps = {}
+    for line in guest.sh(f"{LIB}stock-memory {kind} {size}").splitlines():
+        name, _, value = line.partition(" ")
+        if value.isdigit():
+            stamps[name] = int(value)
+    missing = {"freeze", "dumped", "restore", "resumed", "images"} - set(stamps)
+    if missing:
+        raise Failure(f"stock-memory did not tell: {' '.join(sorted(missing))}")
+    return {"dump": (stamps["dumped"] - stamps["freeze"]) / khz,
+            "restore": (stamps["resumed"] - stamps["restore"]) / khz,
+            "images_kb": stamps["images"]}
+
+
+def floor(guest, size, khz):
+    """A bare walk over as many struct pages, ms."""
+    pages = size * 1024 // PAGE_KB
+    log = guest.sh("modprobe bench_mem && "
+                   f"echo {pages} >/sys/module/bench_mem/parameters/walk && dmesg")
+    found = re.findall(r"bench_mem: walk (\d+) (\d+)", log)
+    if not found or int(found[-1][0]) < pages:
+        raise Failure("the walk over struct pages did not find so many")
+    return int(found[-1][1]) / khz
+
+
+def growth_run(name, size, number, options, about):
+    """One guest of a benchmark of growth; never raises what is only this run's failure."""
+    kind, suite, old, new = GROWTH[name]
+    result = {"name": name, "size": size, "pair": number, "error": None}
+    started = time.monotonic()
+    memory = guest_memory(max(options.sizes_fit), not options.side)
+    try:
+        with Guest(memory, 1, f"{name}-{size}-{number}", suite, old,
+                   ("--accel", "icount")) as guest:
+            about.setdefault("memory", {}).update(guest.qemu() | {"suite": suite})
+            install(guest, (old, new))
+            last = ours(guest, kind, size, new)
+            khz = last["tsc_khz"]
+            result |= {"blackout_ms": last["blackout_ms"], "steps": steps_of(last),
+                       "phases": {p["name"]: p["ms"] for p in last["phases"]},
+                       "pages": last["pages"], "from": last["from"], "to": last["to"],
+                       "floor": floor(guest, size, khz)}
+            if not options.side:
+                result["stock"] = stock(guest, kind, size, khz)
+            status, output = lab("splats", check=False)
+            if status != 0:
+                raise Failure(f"the kernel complained:\n{output.strip()}")
+    except Failure as failure:
+        result["error"] = str(failure)
+    result["seconds"] = round(time.monotonic() - started)
+    return result
+
+
+# --- RAM ----------------------------------------------------------------------
+
+
+def samples_of(log):
+    """What the module has seen: [(tsc, total, available, free, slab)], kB, in order."""
+    found = re.findall(r"bench_mem: sample (\d+) (\d+) (\d+) (\d+) (\d+)", log)
+    return sorted({tuple(map(int, sample)) for sample in found})
+
+
+def at(samples, tsc):
+    """The last sample up to a moment."""
+    before = [sample for sample in samples if sample[0] <= tsc]
+    if not before:
+        raise Failure("the module has no sample of that moment")
+    return before[-1]
+
+
+def extra(samples, last):
+    """What an update took beyond what was in use before and after it, kB."""
+    stamps = {}
+    for stamp in last["timeline"]:
+        stamps.setdefault(stamp["step"], stamp["tsc"])
+    old = [sample for sample in samples if sample[0] <= stamps["jump"]]
+    new = [sample for sample in samples if sample[0] > stamps["jump"]]
+    if not new:
+        raise Failure("the module has no sample of the new kernel")
+    frozen = at(old, stamps["freeze"])
+    during = [sample for sample in old if sample[0] >= frozen[0]]
+    evacuated = last["pages"]["evacuated"] * PAGE_KB
+    used = [total - available for _, total, available, _, _ in new]
+    return {"loaded_kb": at(old, stamps["prepare"])[2] - frozen[2],
+            "evacuated_kb": evacuated,
+            "old_kb": frozen[2] - min(sample[2] for sample in during) - evacuated,
+            "old_slab_kb": max(sample[4] for sample in during) - frozen[4],
+            "new_kb": max(used) - used[-1] + last["pages"]["copied"] * PAGE_KB}
+
+
+def peak_run(name, size, number, options, about):
+    kind, suite, old, new = PEAK[name]
+    result = {"name": name, "size": size, "pair": number, "error": None}
+    started = time.monotonic()
+    try:
+        with Guest(guest_memory(size, False), 1, f"{name}-{size}-{number}", suite, old) as guest:
+            about.setdefault("memory", {}).update({"suite": suite})
+            install(guest, (old, new))
+            guest.sh("echo bench_mem >/etc/modules-load.d/bench.conf; modprobe bench_mem")
+            last = ours(guest, kind, size, new)
+            guest.sh("echo 1 >/sys/module/bench_mem/parameters/report")
+            log = lab("console", "--path")[1].strip()
+            with open(log, encoding="utf-8", errors="replace") as file:
+                samples = samples_of(file.read() + guest.sh("dmesg"))
+            result |= {"extra": extra(samples, last), "pages": last["pages"],
+                       "from": last["from"], "to": last["to"]}
+            if not options.side:
+                small = min(SIZES)
+                images = stock(guest, kind, small, last["tsc_khz"])["images_kb"]
+                result["stock_percent"] = 100 * images / (small << 10)
+    except Failure as failure:
+        result["error"] = str(failure)
+    result["seconds"] = round(time.monotonic() - started)
+    return result
+
+
+# --- from runs to figures -------------------------------------------------------
+
+
+def slope(points):
+    """Least squares: by how much y grows per GB; points are [(MB, y)]."""
+    xs, ys = [size / 1024 for size, _ in points], [y for _, y in points]
+    mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
+    return (sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys)) /
+            sum((x - mean_x) ** 2 for x in xs))
+
+
+def rounds(runs, name):
+    """The runs that went well, by round: [[run, ...]], those with two sizes at least."""
+    good = {}
+    for run in runs:
+        if run["name"] == name and not run["error"]:
+            good.setdefault(run["pair"], []).append(run)
+    return [group for group in good.values() if len({run["size"] for run in group}) > 1]
+
+
+def growth(group, what):
+    return slope([(run["size"], what(run)) for run in group])
+
+
+def stock_ms(run):
+    return run["stock"]["dump"] + run["stock"]["restore"]
+
+
+def spread(values):
+    return [round(min(values), 1), round(max(values), 1)]
+
+
+def growth_summary(runs, name):
+    """The entry of build/bench.json, or None."""
+    groups = [group for group in rounds(runs, name) if all("stock" in run for run in group)]
+    if not groups:
+        return None
+    mine = [growth(group, lambda run: run["blackout_ms"]) for group in groups]
+    theirs = [growth(group, stock_ms) for group in groups]
+    ratios = [other / own for own, other in zip(mine, theirs)]
+    return {"name": name, "unit": "ms/GB", "ours": round(median(mine), 1),
+            "other": round(median(theirs), 1), "ratio": round(median(ratios), 2),
+            "runs": len(groups), "sizes_mb": sorted({run["size"] for run in groups[0]}),
+            "from": groups[0][0]["from"], "to": groups[0][0]["to"],
+            "spread": {"ours": spread(mine), "other": spread(theirs)}}
+
+
+def parts(runs, name):
+    """[(what, ms per GB)]: each phase, each step of it, and what they are compared with."""
+    groups = rounds(runs, name)
+    if not groups:
+        return []
+    first = groups[0][0]
+    out = []
+    for key in ("phases", "steps"):
+        for part in first[key]:
+            if not all(part in run[key] for group in groups for run in group):
+                continue
+            out.append((key, part, median(growth(group, lambda run, k=key, p=part: run[k][p])
+                                          for group in groups)))
+    out.append(("floor", "a bare walk over as many struct pages",
+                median(growth(group, lambda run: run["floor"]) for group in groups)))
+    if all("stock" in run for group in groups for run in group):
+        for part in ("dump", "restore"):
+            out.append(("stock", f"stock: {part}",
+                        median(growth(group, lambda run, p=part: run["stock"][p])
+                               for group in groups)))
+    return out
+
+
+def peak_percent(run):
+    return 100 * max(0, run["extra"]["old_kb"], run["extra"]["new_kb"]) / (run["size"] << 10)
+
+
+def peak_summary(runs, name):
+    good = [run for run in runs if run["name"] == name and not run["error"]]
+    if not good:
+        return None
+    mine = [peak_percent(run) for run in good]
+    theirs = [run["stock_percent"] for run in good if "stock_percent" in run]
+    result = {"name": name, "unit": "percent", "ours": round(median(mine), 2),
+              "runs": len(good), "sizes_mb": sorted({run["size"] for run in good}),
+              "from": good[0]["from"], "to": good[0]["to"],
+              "fixed_mb": {part: round(median(run["extra"][part + "_kb"] for run in good) / 1024, 1)
+                           for part in ("loaded", "evacuated")},
+              "spread": {"ours": [round(min(mine), 2), round(max(mine), 2)]}}
+    if theirs:
+        result |= {"other": round(median(theirs), 1),
+                   "ratio": round(median(theirs) / max(median(mine), 0.01), 2)}
+        result["spread"]["other"] = spread(theirs)
+    return result
+
+
+def summary(runs):
+    found = [growth_summary(runs, name) for name in GROWTH]
+    found += [peak_summary(runs, name) for name in PEAK]
+    return [result for result in found if result]
+
+
+def title(result):
+    kind = KINDS[(GROWTH | PEAK)[result["name"]][0]]
+    sizes = ", ".join(f"{size / 1024:g}" for size in result["sizes_mb"])
+    return f"{kind}, {result['from']} to {result['to']}, {sizes} GB"
+
+
+def as_text(results, runs):
+    form = "{:<18} {:>10} {:>10} {:>7}  {}"
+    out = ["growth of the blackout in ms per GB; RAM in percent of the program's",
+           form.format("", "nvwa", "stock", "ratio", "")]
+    for result in results:
+        out.append(form.format(result["name"], result["ours"], result.get("other", "-"),
+                               result.get("ratio", "-"), title(result)))
+        if result["name"] in PEAK:
+            fixed = result["fixed_mb"]
+            out.append(f"  beyond the fixed part: loaded {fixed['loaded']} MB, "
+                       f"evacuated {fixed['evacuated']} MB")
+    for name in GROWTH:
+        listed = [(kind, part, ms) for kind, part, ms in parts(runs, name)
+                  if kind != "steps" or abs(ms) >= 1]
+        if listed:
+            out += ["", f"{name}, ms per GB"]
+            out += [f"  {'  ' if kind == 'steps' else ''}{part:<44} {ms:9.1f}"
+                    for kind, part, ms in listed]
+    return "\n".join(out)
+
+
+def as_markdown(results, runs):
+    out = ["| | nvwa | stock | ratio | rounds | |", "|---|---:|---:|---:|---:|---|"]
+    for result in results:
+        out.append(f"| **{result['name']}** | {result['ours']} | {result.get('other', '-')} | "
+                   f"**{result.get('ratio', '-')}** | {result['runs']} | {title(result)} |")
+    out += ["", "In ms per GB; `peak_extra_ram` in percent of the program's memory."]
+    for result in results:
+        if result["name"] in PEAK:
+            fixed = result["fixed_mb"]
+            out.append(f"Its fixed part: {fixed['loaded']} MB loaded before the freeze, "
+                       f"{fixed['evacuated']} MB evacuated.")
+    tables = {name: {part: ms for kind, part, ms in parts(runs, name) if kind != "steps"}
+              for name in GROWTH}
+    tables = {name: table for name, table in tables.items() if table}
+    if tables:
+        rows = list(dict.fromkeys(part for table in tables.values() for part in table))
+        out += ["", "Growth of each phase, ms per GB:", "", "| | " + " | ".join(tables) + " |",
+                "|---|" + "---:|" * len(tables)]
+        for row in rows:
+            cells = (f"{table[row]:.1f}" if row in table else "-" for table in tables.values())
+            out.append(f"| {row} | " + " | ".join(cells) + " |")
+    return "\n".join(out) + "\n"
