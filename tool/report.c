@@ -26,9 +26,10 @@ static int write_json(const char *path, struct json_object *o)
 }
 
 int report_app_result(const char *dir, int status, const struct app_restored *done,
-		      uint64_t tsc, const char *detail)
+		      uint64_t start, const char *detail)
 {
 	struct json_object *o = json_object_new_object();
+	uint64_t now = clock_tsc();
 	char path[PATH_MAX];
 	int r;
 
@@ -37,7 +38,9 @@ int report_app_result(const char *dir, int status, const struct app_restored *do
 	json_put_number(o, "pid", done->pid);
 	json_put_number(o, "inserted", done->nr_inserted);
 	json_put_number(o, "copied", done->nr_copied);
-	json_put_number(o, "tsc", tsc);
+	json_put_number(o, "start_tsc", start);
+	json_put_number(o, "insert_ticks", done->insert_ticks);
+	json_put_number(o, "tsc", now);
 	r = path_format(path, sizeof(path), "%s/" RESULT_FILE, dir);
 	if (r == 0)
 		r = write_json(path, o);
@@ -186,6 +189,8 @@ int report_write(struct json_object *update, int keeper, const struct nvwa_relea
 		copied += json_number(result, "copied");
 		if (is_resumed(result) && (uint64_t)json_number(result, "tsc") > resumed)
 			resumed = json_number(result, "tsc");
+		if (json_get(result, "start_tsc"))
+			add_stamp(&stamps, "restore", json_number(result, "start_tsc"));
 		add_stamp(&stamps, json_object_get_string(name), json_number(result, "tsc"));
 		json_object_object_add(result, "name", json_object_get(name));
 		json_object_array_add(list, result);

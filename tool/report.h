@@ -9,9 +9,12 @@
 #include "lib/apps/app.h"
 #include "uapi/nvwa.h"
 
-/* Write <dir>/result.json. status is 0 or the negative errno of app_restore(). */
+/*
+ * Write <dir>/result.json, right after app_restore() has returned status (0 or
+ * a negative errno); it was called at start (TSC).
+ */
 int report_app_result(const char *dir, int status, const struct app_restored *done,
-		      uint64_t tsc, const char *detail);
+		      uint64_t start, const char *detail);
 
 /* Did this app (by name) go on? */
 bool report_app_resumed(const char *name);

@@ -63,6 +63,7 @@ static int resume_app(const char *name, pid_t placeholder)
 {
 	struct app_restored done = { 0 };
 	struct error err = { 0 };
+	uint64_t start = clock_tsc();
 	char dir[PATH_MAX];
 	int r;
 
@@ -74,7 +75,7 @@ static int resume_app(const char *name, pid_t placeholder)
 			error_set(&err, -r, "%s", strerror(-r));
 		complain("%s is not resumed: %s", name, err.text);
 	}
-	report_app_result(dir, r, &done, clock_tsc(), err.text);
+	report_app_result(dir, r, &done, start, err.text);
 	return r < 0 ? EXIT_FAILURE : EXIT_OK;
 }
 

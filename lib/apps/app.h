@@ -103,6 +103,7 @@ int app_continue(const struct app *app);
 struct app_restored {
 	pid_t pid;
 	unsigned long long nr_inserted, nr_copied;	/* pages */
+	unsigned long long insert_ticks;		/* of the TSC, that this took */
 };
 int app_restore(const char *dir, pid_t placeholder, struct app_restored *done, struct error *err);
 

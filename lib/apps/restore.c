@@ -23,6 +23,7 @@
 #include "lib/apps/quiesce.h"
 #include "lib/apps/sockets.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/record/keeper.h"
 
@@ -129,9 +130,11 @@ static int fill_process(void *ctx, pid_t pid)
 static int insert_from_keeper(void *ctx, pid_t pid, struct app_restored *done, struct error *err)
 {
 	struct nvwa_insert i = { .record_pid = pid, .pid = pid };
+	uint64_t start = clock_tsc();
 	int r;
 
 	r = keeper_insert(*(int *)ctx, &i);
+	done->insert_ticks += clock_tsc() - start;
 	if (r < 0)
 		return error_set(err, -r, "the memory of process %d cannot be put back (at %#llx): "
 				 "%s", pid, (unsigned long long)i.bad_addr, strerror(-r));
