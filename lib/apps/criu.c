@@ -188,6 +188,8 @@ static void exec_criu(const struct criu *criu, const char *namespaces, int hook,
 		setenv(CRIU_ENV_HIDE_USERNS, "1", 1);
 	if (criu->hide_memory)
 		setenv(CRIU_ENV_HIDE_MEMORY, "1", 1);
+	if (criu->hide_shared)
+		setenv(CRIU_ENV_HIDE_SHARED, "1", 1);
 	if (criu->no_firewall)
 		setenv(CRIU_ENV_NO_FIREWALL, "1", 1);
 	if (criu->no_new_privileges)
@@ -212,11 +214,31 @@ static int serve(struct criu *criu, int hook)
 			continue;
 		if (n != sizeof(m))
 			return n ? -EIO : r;
+		criu->hook = hook;
 		m.result = criu->resume ? criu->resume(criu->ctx, m.pid) : 0;
 		if (m.result)
 			r = m.result;
 		send(hook, &m, sizeof(m), MSG_NOSIGNAL);
 	}
+}
+
+int criu_syscall(const struct criu *criu, pid_t pid, long nr, const unsigned long args[6],
+		 long *result)
+{
+	struct criu_hook_message m = { .kind = CRIU_HOOK_SYSCALL, .pid = pid, .nr = nr };
+	ssize_t n;
+
+	memcpy(m.args, args, sizeof(m.args));
+	if (send(criu->hook, &m, sizeof(m), MSG_NOSIGNAL) != sizeof(m))
+		return -ENOTRECOVERABLE;
+	do {
+		n = recv(criu->hook, &m, sizeof(m), 0);
+	} while (n < 0 && errno == EINTR);
+	if (n != sizeof(m) || m.kind != CRIU_HOOK_SYSCALL)
+		return -ENOTRECOVERABLE;
+	*result = m.result;
+
+	return m.result == -ENOTRECOVERABLE ? -ENOTRECOVERABLE : 0;
 }
 
 /* The last lines of a text, at most max bytes of whole lines. */

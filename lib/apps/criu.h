@@ -19,10 +19,12 @@ struct criu {
 	pid_t namespaces_of;	/* criu works in the namespaces of this process; 0: in ours */
 	bool hide_userns;	/* see libnvwa-criu.so; likewise: */
 	bool hide_memory;	/* private memory of other processes seems to be all holes */
+	bool hide_shared;	/* shared memory likewise */
 	bool no_firewall;	/* criu's own packet rules come to nothing */
 	bool no_new_privileges;	/* set for criu, and so for what it makes */
 	criu_resume_fn resume;	/* may be NULL */
 	void *ctx;
+	int hook;		/* while resume is called, for criu_syscall() */
 	int failed;		/* -ENOMEM from criu_arg() and criu_keep(), seen by criu_run() */
 };
 
@@ -40,6 +42,14 @@ void criu_keep(struct criu *criu, int fd);
 /* Run it. Anything but success is an error, with the end of its log in err. */
 int criu_run(struct criu *criu, struct error *err);
 void criu_free(struct criu *criu);
+
+/*
+ * For the function that resume names: have the process, which does not run yet,
+ * make a system call. *result is what the kernel returns to it. Errors:
+ * -ENOTRECOVERABLE, it cannot be made; the process must not run then.
+ */
+int criu_syscall(const struct criu *criu, pid_t pid, long nr, const unsigned long args[6],
+		 long *result);
 
 /*
  * criu measures the kernel once a boot, which takes seconds. Do it now if it

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "lib/apps/memory.h"
@@ -18,6 +19,7 @@
 #define IMG_COMMON_MAGIC	0x54564319
 #define PAGEMAP_MAGIC		0x56084025
 #define CORE_MAGIC		0x55053847
+#define MM_MAGIC		0x57492820
 
 /* criu/include/pagemap.h of CRIU */
 #define PE_PRESENT		(1 << 2)
@@ -27,6 +29,12 @@
 #define PAGEMAP_NR_PAGES_OLD	2
 #define PAGEMAP_FLAGS		4
 #define PAGEMAP_NR_PAGES	5
+
+/* images/mm.proto, images/vma.proto */
+#define MM_VMAS			14
+#define VMA_START		1
+#define VMA_END			2
+#define VMA_FLAGS		6
 
 /* images/core.proto, images/rseq.proto */
 #define CORE_THREAD		5
@@ -224,6 +232,80 @@ int images_written(const uint8_t *data, size_t len, struct nvwa_range **ranges, 
 	return 0;
 }
 
+/* Write another number where one is, with as many bytes; it may not be larger. */
+static void rewrite_varint(const uint8_t *end, uint8_t *at, uint64_t value)
+{
+	for (; at < end - 1; at++, value >>= 7)
+		*at = value | 0x80;
+	*at = value & 0x7f;
+}
+
+/* Take MAP_LOCKED from an area: 1 if it had it, 0, -EBADMSG. */
+static int unlock_area(uint8_t *data, struct reader area, struct nvwa_range *range)
+{
+	uint64_t start = 0, end = 0, flags = 0;
+	uint8_t *at = NULL, *behind = NULL;
+	struct field f;
+	int r;
+
+	for (;;) {
+		const uint8_t *before = area.at;
+
+		r = read_field(&area, &f);
+		if (r <= 0)
+			break;
+		if (f.type != WIRE_VARINT)
+			continue;
+		if (f.number == VMA_START) {
+			start = f.value;
+		} else if (f.number == VMA_END) {
+			end = f.value;
+		} else if (f.number == VMA_FLAGS) {
+			flags = f.value;
+			/* The key of a field below 16 is one byte. */
+			at = data + (before + 1 - data);
+			behind = data + (area.at - data);
+		}
+	}
+	if (r < 0 || end <= start || start % NVWA_PAGE_SIZE || end % NVWA_PAGE_SIZE)
+		return -EBADMSG;
+	if (!(flags & MAP_LOCKED))
+		return 0;
+	rewrite_varint(behind, at, flags & ~(uint64_t)MAP_LOCKED);
+	range->start = start;
+	range->len = end - start;
+
+	return 1;
+}
+
+int images_unlock(uint8_t *data, size_t len, struct nvwa_range **ranges, size_t *nr_ranges)
+{
+	struct reader image = { data, data + len }, mm;
+	_cleanup_free_ struct nvwa_range *list = NULL;
+	struct nvwa_range range;
+	struct field f;
+	size_t nr = 0;
+	int r;
+
+	if (read_magic(&image, MM_MAGIC) < 0 || read_message(&image, &mm) <= 0)
+		return -EBADMSG;
+	while ((r = read_field(&mm, &f)) > 0) {
+		if (f.number != MM_VMAS || f.type != WIRE_BYTES)
+			continue;
+		r = unlock_area(data, f.bytes, &range);
+		if (r > 0)
+			r = ranges_append(&list, &nr, range.start, range.len);
+		if (r < 0)
+			return r;
+	}
+	if (r < 0)
+		return r;
+
+	*ranges = steal_ptr(list);
+	*nr_ranges = nr;
+	return 0;
+}
+
 int images_core_rseq(const uint8_t *data, size_t len, struct images_rseq *rseq)
 {
 	struct reader image = { data, data + len }, message;
@@ -252,7 +334,7 @@ int images_core_rseq(const uint8_t *data, size_t len, struct images_rseq *rseq)
 	return 0;
 }
 
-static int replace_image(int dirfd, const char *name, const void *data, size_t len)
+int images_replace(int dirfd, const char *name, const void *data, size_t len)
 {
 	_cleanup_close_ int fd = openat(dirfd, name, O_WRONLY | O_TRUNC | O_CLOEXEC);
 
@@ -314,7 +396,7 @@ static int set_clocks(int dirfd, const char *name, uint64_t monotonic_ns, uint64
 	image[8] = end - body;
 	memset(image + 9, 0, 3);
 
-	return replace_image(dirfd, name, image, end - image);
+	return images_replace(dirfd, name, image, end - image);
 }
 
 int images_set_clocks(int dirfd, uint64_t monotonic_ns, uint64_t boottime_ns)

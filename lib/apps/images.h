@@ -19,6 +19,12 @@
 int images_written(const uint8_t *data, size_t len, struct nvwa_range **ranges,
 		   size_t *nr_ranges);
 
+/*
+ * In the content of an mm image, in place: no area is locked in memory any
+ * more (MAP_LOCKED). Those that were are returned as above.
+ */
+int images_unlock(uint8_t *data, size_t len, struct nvwa_range **ranges, size_t *nr_ranges);
+
 /* Where a thread keeps its restartable sequence area; len 0 if it has none. */
 struct images_rseq {
 	uint64_t addr;
@@ -27,6 +33,9 @@ struct images_rseq {
 
 /* From the content of a core image. */
 int images_core_rseq(const uint8_t *data, size_t len, struct images_rseq *rseq);
+
+/* Overwrite an image that is there. */
+int images_replace(int dirfd, const char *name, const void *data, size_t len);
 
 /*
  * In the directory of images: what CLOCK_MONOTONIC and CLOCK_BOOTTIME show the

@@ -6,10 +6,13 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +21,7 @@
 #include "lib/apps/bus.h"
 #include "lib/apps/criu.h"
 #include "lib/apps/images.h"
+#include "lib/apps/mend.h"
 #include "lib/apps/meta.h"
 #include "lib/apps/proc.h"
 #include "lib/apps/quiesce.h"
@@ -33,12 +37,22 @@
 /* CRIU keeps these from images; O_CREAT and the like must not be repeated. */
 #define REOPEN_FLAGS	(O_ACCMODE | O_APPEND | O_NONBLOCK | O_PATH | O_DIRECTORY | O_NOFOLLOW)
 
+/* A limit of a cgroup that is lifted for the time of the restore. */
+struct kept_limit {
+	char *path;			/* NULL: it has none */
+	char *value;
+};
+
 struct restore {
 	const char *dir;
 	struct app_meta meta;
 	struct app_dumped dumped;
-	pid_t placeholder;
+	pid_t placeholder;		/* of the unit; for a program, one of our own */
+	char *own_cgroup;		/* where this process was before enter_cgroup() */
+	struct kept_limit limits[2];	/* of the placeholder's cgroup */
 	int images;			/* directory */
+	struct mend *mend;
+	const struct criu *criu;	/* while it runs */
 	app_insert_fn insert;
 	void *ctx;
 	struct app_restored *done;
@@ -123,6 +137,8 @@ static int fill_process(void *ctx, pid_t pid)
 		r = re->insert(re->ctx, pid, re->done, re->err);
 	if (!r)
 		r = write_rseq(re, mem, nr, kept);
+	if (!r)
+		r = mend_process(re->mend, re->criu, pid, re->err);
 
 	return r;
 }
@@ -244,8 +260,10 @@ static int run_restore(struct restore *re)
 	criu.no_new_privileges = re->dumped.no_new_privileges;
 	criu.resume = fill_process;
 	criu.ctx = re;
+	re->criu = &criu;
 	if (!r)
 		r = criu_run(&criu, re->err);
+	re->criu = NULL;
 out:
 	criu_free(&criu);
 	return r;
@@ -271,21 +289,67 @@ static void kill_tree(const struct restore *re)
 	}
 }
 
-/* A control process may run beside the unit's own cgroup; what we start must be in it. */
-static int enter_cgroup(const struct restore *re)
+static int move_to_cgroup(const char *cgroup)
 {
-	_cleanup_free_ char *ours = NULL, *theirs = NULL;
 	char path[4200];
 	int r;
 
-	r = proc_cgroup(getpid(), &ours);
+	r = path_format(path, sizeof(path), "/sys/fs/cgroup%s/cgroup.procs", cgroup);
+
+	return r < 0 ? r : file_write(path, "0", 1, 0644);
+}
+
+/*
+ * A restore takes more memory than the program will: that of CRIU itself, and
+ * of pages that are there twice while they are copied.
+ */
+static void lift_limits(struct restore *re, const char *cgroup)
+{
+	static const char *const names[] = { "memory.high", "memory.max" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct kept_limit *l = &re->limits[i];
+		_cleanup_free_ char *value = NULL;
+		char path[4200];
+
+		/* A kernel without the controller has no such file. */
+		if (path_format(path, sizeof(path), "/sys/fs/cgroup%s/%s", cgroup, names[i]) < 0 ||
+		    file_read(path, &value, NULL) < 0 || !strncmp(value, "max", 3))
+			continue;
+		l->path = strdup(path);
+		if (l->path && !file_write(path, "max", 3, 0644))
+			l->value = steal_ptr(value);
+	}
+}
+
+static void put_back_limits(struct restore *re)
+{
+	for (size_t i = 0; i < sizeof(re->limits) / sizeof(re->limits[0]); i++) {
+		struct kept_limit *l = &re->limits[i];
+
+		if (l->value)
+			file_write(l->path, l->value, strlen(l->value), 0644);
+		free(l->path);
+		free(l->value);
+	}
+}
+
+/*
+ * What we start must be in the cgroup of the placeholder from the first, as
+ * memory stays charged where it was; a control process may run beside it.
+ */
+static int enter_cgroup(struct restore *re)
+{
+	_cleanup_free_ char *theirs = NULL;
+	int r;
+
+	r = proc_cgroup(getpid(), &re->own_cgroup);
 	if (!r)
 		r = proc_cgroup(re->placeholder, &theirs);
-	if (!r && strcmp(ours, theirs)) {
-		r = path_format(path, sizeof(path), "/sys/fs/cgroup%s/cgroup.procs", theirs);
-		if (!r)
-			r = file_write(path, "0", 1, 0644);
-	}
+	if (!r)
+		lift_limits(re, theirs);
+	if (!r && strcmp(re->own_cgroup, theirs))
+		r = move_to_cgroup(theirs);
 	if (r < 0)
 		return error_set(re->err, -r, "cannot enter the cgroup of %s: %s", re->meta.name,
 				 strerror(-r));
@@ -311,24 +375,48 @@ static int hand_over(const struct restore *re)
 	return 0;
 }
 
-static int make_scope(const struct restore *re)
+/* A process that only waits, and ends with us at the latest. */
+static pid_t start_placeholder(void)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid)
+		return pid < 0 ? -errno : pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (getppid() == parent)
+		pause();
+	_exit(0);
+}
+
+/* A program that is no service is rebuilt in a scope of its own. */
+static int make_scope(struct restore *re)
 {
 	_cleanup_bus_ sd_bus *bus = NULL;
-	_cleanup_free_ pid_t *pids = NULL;
 	char name[64], description[96];
-	size_t nr;
 	int r;
 
 	snprintf(name, sizeof(name), "nvwa-%d.scope", re->meta.pid);
 	snprintf(description, sizeof(description), "Program %d carried by nvwa", re->meta.pid);
-	r = proc_tree(re->meta.pid, &pids, &nr);
+	r = start_placeholder();
 	if (r < 0)
-		return error_set(re->err, -r, "process %d is gone", re->meta.pid);
+		return error_set(re->err, -r, "cannot start a process: %s", strerror(-r));
+	re->placeholder = r;
 	r = bus_open(&bus, re->err);
 	if (!r)
-		r = bus_start_scope(bus, name, description, pids, nr, re->err);
+		r = bus_start_scope(bus, name, description, &re->placeholder, 1, re->err);
 
 	return r;
+}
+
+static void leave_scope(struct restore *re)
+{
+	if (re->placeholder <= 0)
+		return;
+	kill(re->placeholder, SIGKILL);
+	waitpid(re->placeholder, NULL, 0);
+	/* The scope ends with the last process in it; that is not us. */
+	if (re->own_cgroup)
+		move_to_cgroup(re->own_cgroup);
 }
 
 /*
@@ -359,6 +447,7 @@ static int join_first_namespace(const struct restore *re)
 
 static int restore(struct restore *re)
 {
+	const bool is_program = re->meta.kind == APP_PROGRAM;
 	int r;
 
 	r = join_first_namespace(re);
@@ -368,14 +457,21 @@ static int restore(struct restore *re)
 	r = restore_files(re);
 	if (!r)
 		r = restore_clocks(re);
-	if (!r && re->placeholder)
+	if (!r)
+		r = mend_images(re->images, &re->mend, re->err);
+	if (!r && is_program)
+		r = make_scope(re);
+	if (!r)
 		r = enter_cgroup(re);
 	if (!r)
 		r = run_restore(re);
-	if (!r)
-		r = re->placeholder ? hand_over(re) : make_scope(re);
+	if (!r && !is_program)
+		r = hand_over(re);
 	if (r < 0)
 		kill_tree(re);
+	put_back_limits(re);
+	if (is_program)
+		leave_scope(re);
 
 	return r;
 }
@@ -412,6 +508,8 @@ int app_restore_with(const char *dir, pid_t placeholder, app_insert_fn insert, v
 
 	if (re.images >= 0)
 		close(re.images);
+	mend_free(re.mend);
+	free(re.own_cgroup);
 	dumped_free(&re.dumped);
 	meta_free(&re.meta);
 	return r;

@@ -14,6 +14,7 @@
 
 #define PAGEMAP	0x19, 0x43, 0x56, 0x54, 0x25, 0x40, 0x08, 0x56
 #define CORE	0x19, 0x43, 0x56, 0x54, 0x47, 0x38, 0x05, 0x55
+#define MM	0x19, 0x43, 0x56, 0x54, 0x20, 0x28, 0x49, 0x57
 #define HEAD	2, 0, 0, 0, 0x08, 1		/* pages_id 1 */
 
 
@@ -136,6 +137,48 @@ static void test_truncated(void **state)
 	}
 }
 
+static void test_unlock(void **state)
+{
+	/* vmas (14): 0x1000-0x3000 locked, 0x4000-0x5000 not, 0x5000-0x6000 locked */
+	const uint8_t image[] = {
+		MM, 38, 0, 0, 0, 0x08, 1,
+		0x72, 9, 0x08, 0x80, 0x20, 0x10, 0x80, 0x60, 0x30, 0xa2, 0x40,
+		0x72, 10, 0x08, 0x80, 0x80, 0x01, 0x10, 0x80, 0xa0, 0x01, 0x30, 0x22,
+		0x72, 11, 0x08, 0x80, 0xa0, 0x01, 0x10, 0x80, 0xc0, 0x01, 0x30, 0xa2, 0x40,
+	};
+	const uint8_t unlocked[] = {
+		MM, 38, 0, 0, 0, 0x08, 1,
+		0x72, 9, 0x08, 0x80, 0x20, 0x10, 0x80, 0x60, 0x30, 0xa2, 0x00,
+		0x72, 10, 0x08, 0x80, 0x80, 0x01, 0x10, 0x80, 0xa0, 0x01, 0x30, 0x22,
+		0x72, 11, 0x08, 0x80, 0xa0, 0x01, 0x10, 0x80, 0xc0, 0x01, 0x30, 0xa2, 0x00,
+	};
+	/* an area that ends where it begins */
+	const uint8_t empty[] = {
+		MM, 9, 0, 0, 0, 0x72, 7, 0x08, 0x80, 0x20, 0x10, 0x80, 0x20, 0x30,
+	};
+	uint8_t *heap = copy(image, sizeof(image));
+	struct nvwa_range *ranges = NULL;
+	size_t nr = 0;
+
+	(void)state;
+	assert_int_equal(images_unlock(heap, sizeof(image), &ranges, &nr), 0);
+	assert_memory_equal(heap, unlocked, sizeof(image));
+	assert_int_equal(nr, 2);
+	assert_int_equal(ranges[0].start, 0x1000);
+	assert_int_equal(ranges[0].len, 0x2000);
+	assert_int_equal(ranges[1].start, 0x5000);
+	assert_int_equal(ranges[1].len, 0x1000);
+	free(ranges);
+	assert_int_equal(images_unlock(heap, sizeof(image), &ranges, &nr), 0);
+	assert_int_equal(nr, 0);
+	for (size_t cut = 0; cut < sizeof(image); cut++)
+		assert_int_equal(images_unlock(heap, cut, &ranges, &nr), -EBADMSG);
+	free(heap);
+	heap = copy(empty, sizeof(empty));
+	assert_int_equal(images_unlock(heap, sizeof(empty), &ranges, &nr), -EBADMSG);
+	free(heap);
+}
+
 static void test_rseq(void **state)
 {
 	/* thread_core (5) { rseq_entry (15) { pointer 0x7f00, size 32 } } */
@@ -167,6 +210,7 @@ int main(void)
 		cmocka_unit_test(test_wide_count),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_unlock),
 		cmocka_unit_test(test_rseq),
 	};
 

@@ -25,10 +25,11 @@
 
 #include "lib/apps/pagemap-scan.h"
 #include "lib/apps/preload/protocol.h"
+#include "lib/apps/preload/remote.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
-static bool hide_userns, hide_memory, no_firewall;
+static bool hide_userns, hide_memory, hide_shared, no_firewall;
 static int hook = -1;
 
 /* Every descriptor in a list such as "7:8:9" is a namespace to join. */
@@ -54,6 +55,7 @@ static __attribute__((constructor)) void preload_init(void)
 
 	hide_userns = getenv(CRIU_ENV_HIDE_USERNS);
 	hide_memory = getenv(CRIU_ENV_HIDE_MEMORY);
+	hide_shared = getenv(CRIU_ENV_HIDE_SHARED);
 	no_firewall = getenv(CRIU_ENV_NO_FIREWALL);
 	if (fd)
 		hook = atoi(fd);
@@ -64,6 +66,7 @@ static __attribute__((constructor)) void preload_init(void)
 	unsetenv(CRIU_ENV_NAMESPACES);
 	unsetenv(CRIU_ENV_HIDE_USERNS);
 	unsetenv(CRIU_ENV_HIDE_MEMORY);
+	unsetenv(CRIU_ENV_HIDE_SHARED);
 	unsetenv(CRIU_ENV_NO_FIREWALL);
 	unsetenv(CRIU_ENV_HOOK);
 }
@@ -87,15 +90,26 @@ EXPORT int fstatat64(int dirfd, const char *path, struct stat64 *st, int flags)
 	return fstatat(dirfd, path, (struct stat *)st, flags);
 }
 
+/* What an open file is called; "" if that cannot be told. Cut off to fit. */
+static void path_of(int fd, char *path, size_t size)
+{
+	char link[64];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, size - 1);
+	path[n > 0 ? n : 0] = '\0';
+}
+
 /* Is this the /proc/PID/pagemap of another process? */
 static bool is_hidden_pagemap(int fd)
 {
-	char link[64], path[64] = "", name[16];
+	char path[64], name[16];
 	int pid;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	if (!hide_memory || readlink(link, path, sizeof(path) - 1) < 0)
+	if (!hide_memory)
 		return false;
+	path_of(fd, path, sizeof(path));
 	return sscanf(path, "/proc/%d/%15s", &pid, name) == 2 && !strcmp(name, "pagemap") &&
 	       pid != getpid();
 }
@@ -134,6 +148,37 @@ EXPORT ssize_t pread64(int fd, void *buffer, size_t size, off64_t offset)
 	}
 
 	return n;
+}
+
+/*
+ * Shared memory without a file that others see, by the names that the kernel
+ * gives it: memfd_create(2), MAP_SHARED | MAP_ANONYMOUS, shmget(2).
+ */
+static bool is_hidden_shared(int fd)
+{
+	static const char *const names[] = { "/memfd:", "/dev/zero (deleted)", "/SYSV" };
+	char path[64];
+
+	if (!hide_shared)
+		return false;
+	path_of(fd, path, sizeof(path));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!strncmp(path, names[i], strlen(names[i])))
+			return true;
+	}
+
+	return false;
+}
+
+/* criu copies what is not a hole: all of it seems to be one. */
+EXPORT off64_t lseek64(int fd, off64_t offset, int whence)
+{
+	if (whence == SEEK_DATA && is_hidden_shared(fd)) {
+		errno = ENXIO;
+		return -1;
+	}
+
+	return syscall(SYS_lseek, fd, offset, whence);
 }
 
 /*
@@ -198,26 +243,36 @@ static void plugin_exit(int stage, int ret)
 	(void)ret;
 }
 
+static bool exchange(struct criu_hook_message *m)
+{
+	ssize_t n;
+
+	do {
+		n = send(hook, m, sizeof(*m), MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n == sizeof(*m)) {
+		do {
+			n = recv(hook, m, sizeof(*m), 0);
+		} while (n < 0 && errno == EINTR);
+	}
+
+	return n == sizeof(*m);
+}
+
 /*
  * Called for every rebuilt process, all of them being still in their tracing
  * stop. criu would go on whatever we return, so a refusal means death here.
  */
 static int resume_late(int pid)
 {
-	struct criu_hook_message m = { .pid = pid };
-	ssize_t n;
+	struct criu_hook_message m = { .kind = CRIU_HOOK_RESUME, .pid = pid };
+	bool heard;
 
 	if (hook < 0)
 		return 0;
-	do {
-		n = send(hook, &m, sizeof(m), MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	if (n == sizeof(m)) {
-		do {
-			n = recv(hook, &m, sizeof(m), 0);
-		} while (n < 0 && errno == EINTR);
-	}
-	if (n != sizeof(m) || m.result) {
+	for (heard = exchange(&m); heard && m.kind == CRIU_HOOK_SYSCALL; heard = exchange(&m))
+		m.result = remote_syscall(pid, m.nr, m.args);
+	if (!heard || m.result) {
 		kill(pid, SIGKILL);
 		return -1;
 	}

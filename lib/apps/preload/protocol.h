@@ -9,6 +9,8 @@
 #define CRIU_ENV_HIDE_USERNS	"NVWA_CRIU_HIDE_USERNS"
 /* If set: no process but criu itself seems to have a page of memory of its own. */
 #define CRIU_ENV_HIDE_MEMORY	"NVWA_CRIU_HIDE_MEMORY"
+/* If set: shared memory that has no name in a file system seems to be all holes. */
+#define CRIU_ENV_HIDE_SHARED	"NVWA_CRIU_HIDE_SHARED"
 /* If set: criu's own packet rules (nftables) come to nothing; we hold the lock. */
 #define CRIU_ENV_NO_FIREWALL	"NVWA_CRIU_NO_FIREWALL"
 /* A SOCK_SEQPACKET descriptor to ask on before a restored process runs. */
@@ -17,10 +19,21 @@
 /* Exit status when the namespaces could not be joined. */
 #define CRIU_PRELOAD_FAILED	119
 
-/* Question (pid) and answer (result: 0, or it must not run). */
+/*
+ * The library asks (CRIU_HOOK_RESUME) whether the rebuilt process pid may run
+ * and waits. Our side may first have that process make system calls, one at a time
+ * (CRIU_HOOK_SYSCALL, answered by the same message with the result), and then
+ * answers the question (CRIU_HOOK_RESUME; result: 0, or it must not run).
+ */
+#define CRIU_HOOK_RESUME	1
+#define CRIU_HOOK_SYSCALL	2
+
 struct criu_hook_message {
+	int kind;		/* CRIU_HOOK_* */
 	int pid;
-	int result;
+	long result;		/* of a system call: what the kernel returns, or -ENOTRECOVERABLE */
+	long nr;
+	unsigned long args[6];
 };
 
 #endif
