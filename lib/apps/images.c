@@ -35,6 +35,10 @@
 #define VMA_START		1
 #define VMA_END			2
 #define VMA_FLAGS		6
+#define VMA_STATUS		7
+
+/* criu/include/image.h of CRIU */
+#define VMA_AREA_VDSO		(1 << 3)
 
 /* images/core.proto, images/rseq.proto */
 #define CORE_THREAD		5
@@ -240,63 +244,80 @@ static void rewrite_varint(const uint8_t *end, uint8_t *at, uint64_t value)
 	*at = value & 0x7f;
 }
 
-/* Take MAP_LOCKED from an area: 1 if it had it, 0, -EBADMSG. */
-static int unlock_area(uint8_t *data, struct reader area, struct nvwa_range *range)
+struct area {
+	uint64_t start, end, flags, status;
+	const uint8_t *flags_at, *flags_end;
+};
+
+static int read_area(struct reader message, struct area *a)
 {
-	uint64_t start = 0, end = 0, flags = 0;
-	uint8_t *at = NULL, *behind = NULL;
+	const uint8_t *before = message.at;
 	struct field f;
 	int r;
 
-	for (;;) {
-		const uint8_t *before = area.at;
-
-		r = read_field(&area, &f);
-		if (r <= 0)
-			break;
+	memset(a, 0, sizeof(*a));
+	for (; (r = read_field(&message, &f)) > 0; before = message.at) {
 		if (f.type != WIRE_VARINT)
 			continue;
 		if (f.number == VMA_START) {
-			start = f.value;
+			a->start = f.value;
 		} else if (f.number == VMA_END) {
-			end = f.value;
+			a->end = f.value;
+		} else if (f.number == VMA_STATUS) {
+			a->status = f.value;
 		} else if (f.number == VMA_FLAGS) {
-			flags = f.value;
+			a->flags = f.value;
 			/* The key of a field below 16 is one byte. */
-			at = data + (before + 1 - data);
-			behind = data + (area.at - data);
+			a->flags_at = before + 1;
+			a->flags_end = message.at;
 		}
 	}
-	if (r < 0 || end <= start || start % NVWA_PAGE_SIZE || end % NVWA_PAGE_SIZE)
-		return -EBADMSG;
-	if (!(flags & MAP_LOCKED))
-		return 0;
-	rewrite_varint(behind, at, flags & ~(uint64_t)MAP_LOCKED);
-	range->start = start;
-	range->len = end - start;
 
-	return 1;
+	return r < 0 || a->end <= a->start || (a->start | a->end) % NVWA_PAGE_SIZE ? -EBADMSG : 0;
+}
+
+/* The next area of the mm message: 1, 0 at its end, -EBADMSG. */
+static int next_area(struct reader *mm, struct area *a)
+{
+	struct field f;
+	int r;
+
+	while ((r = read_field(mm, &f)) > 0) {
+		if (f.number != MM_VMAS || f.type != WIRE_BYTES)
+			continue;
+		r = read_area(f.bytes, a);
+		return r < 0 ? r : 1;
+	}
+
+	return r;
+}
+
+static int read_mm(const uint8_t *data, size_t len, struct reader *mm)
+{
+	struct reader image = { data, data + len };
+
+	return read_magic(&image, MM_MAGIC) < 0 || read_message(&image, mm) <= 0 ? -EBADMSG : 0;
 }
 
 int images_unlock(uint8_t *data, size_t len, struct nvwa_range **ranges, size_t *nr_ranges)
 {
-	struct reader image = { data, data + len }, mm;
 	_cleanup_free_ struct nvwa_range *list = NULL;
-	struct nvwa_range range;
-	struct field f;
+	struct reader mm;
+	struct area a;
 	size_t nr = 0;
 	int r;
 
-	if (read_magic(&image, MM_MAGIC) < 0 || read_message(&image, &mm) <= 0)
-		return -EBADMSG;
-	while ((r = read_field(&mm, &f)) > 0) {
-		if (f.number != MM_VMAS || f.type != WIRE_BYTES)
+	r = read_mm(data, len, &mm);
+	if (r < 0)
+		return r;
+	while ((r = next_area(&mm, &a)) > 0) {
+		if (!(a.flags & MAP_LOCKED))
 			continue;
-		r = unlock_area(data, f.bytes, &range);
-		if (r > 0)
-			r = ranges_append(&list, &nr, range.start, range.len);
+		rewrite_varint(data + (a.flags_end - data), data + (a.flags_at - data),
+			       a.flags & ~(uint64_t)MAP_LOCKED);
+		r = ranges_append(&list, &nr, a.start, a.end - a.start);
 		if (r < 0)
-			return r;
+			break;
 	}
 	if (r < 0)
 		return r;
@@ -304,6 +325,26 @@ int images_unlock(uint8_t *data, size_t len, struct nvwa_range **ranges, size_t 
 	*ranges = steal_ptr(list);
 	*nr_ranges = nr;
 	return 0;
+}
+
+int images_vdso(const uint8_t *data, size_t len, struct nvwa_range *vdso)
+{
+	struct reader mm;
+	struct area a;
+	int r;
+
+	r = read_mm(data, len, &mm);
+	if (r < 0)
+		return r;
+	while ((r = next_area(&mm, &a)) > 0) {
+		if (!(a.status & VMA_AREA_VDSO))
+			continue;
+		vdso->start = a.start;
+		vdso->len = a.end - a.start;
+		return 0;
+	}
+
+	return r < 0 ? r : -ENOENT;
 }
 
 int images_core_rseq(const uint8_t *data, size_t len, struct images_rseq *rseq)

@@ -25,6 +25,9 @@ int images_written(const uint8_t *data, size_t len, struct nvwa_range **ranges,
  */
 int images_unlock(uint8_t *data, size_t len, struct nvwa_range **ranges, size_t *nr_ranges);
 
+/* From the content of an mm image: where the vdso of the old kernel is. -ENOENT: there is none. */
+int images_vdso(const uint8_t *data, size_t len, struct nvwa_range *vdso);
+
 /* Where a thread keeps its restartable sequence area; len 0 if it has none. */
 struct images_rseq {
 	uint64_t addr;

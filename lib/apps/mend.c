@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory locked by mlock(2). CRIU maps it locked, which fills it with pages at
+ * Memory locked by mlock(2): CRIU maps it locked, which fills it with pages at
  * once: a second copy of all of it, and nowhere to put ours but over them. So
  * it is mapped unlocked, and locked again when it has its own pages.
+ *
+ * The vdso of the old kernel, if the new one has another: CRIU keeps it, without
+ * its data, and has four of its functions go on in the new one.
+ * clock_getres() would read from the missing data that clocks have no resolution, and
+ * is made a system call. getrandom() sees there that the kernel's generator is
+ * not ready, and makes one itself (lib/vdso/getrandom.c of Linux 6.11).
  */
 #include "lib/apps/mend.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,17 +25,19 @@
 #include <unistd.h>
 
 #include "lib/apps/images.h"
+#include "lib/apps/vdso.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 
-struct locked {
+struct process {
 	pid_t pid;
-	struct nvwa_range *ranges;
-	size_t nr;
+	struct nvwa_range *locked;
+	size_t nr_locked;
+	struct nvwa_range vdso;		/* of the old kernel; len 0: none */
 };
 
 struct mend {
-	struct locked *locked;		/* a process each */
+	struct process *processes;
 	size_t nr;
 };
 
@@ -37,29 +46,33 @@ void mend_free(struct mend *mend)
 	if (!mend)
 		return;
 	for (size_t i = 0; i < mend->nr; i++)
-		free(mend->locked[i].ranges);
-	free(mend->locked);
+		free(mend->processes[i].locked);
+	free(mend->processes);
 	free(mend);
 }
 
-static int unlock(struct mend *mend, int images, const char *name, pid_t pid)
+static int add_process(struct mend *mend, int images, const char *name, pid_t pid)
 {
-	_cleanup_free_ struct nvwa_range *ranges = NULL;
 	_cleanup_free_ char *data = NULL;
-	struct locked *bigger;
-	size_t len, nr;
+	struct process *p;
+	size_t len;
 	int r;
+
+	p = reallocarray(mend->processes, mend->nr + 1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	mend->processes = p;
+	p += mend->nr++;
+	memset(p, 0, sizeof(*p));
+	p->pid = pid;
 
 	r = file_read_at(images, name, &data, &len);
 	if (!r)
-		r = images_unlock((uint8_t *)data, len, &ranges, &nr);
-	if (r < 0 || !nr)
+		r = images_vdso((uint8_t *)data, len, &p->vdso);
+	if (!r || r == -ENOENT)
+		r = images_unlock((uint8_t *)data, len, &p->locked, &p->nr_locked);
+	if (r < 0 || !p->nr_locked)
 		return r;
-	bigger = reallocarray(mend->locked, mend->nr + 1, sizeof(*bigger));
-	if (!bigger)
-		return -ENOMEM;
-	mend->locked = bigger;
-	mend->locked[mend->nr++] = (struct locked){ pid, steal_ptr(ranges), nr };
 
 	return images_replace(images, name, data, len);
 }
@@ -80,7 +93,7 @@ int mend_images(int images, struct mend **mend, struct error *err)
 		if (sscanf(entry->d_name, "mm-%d.img%n", &pid, &end) != 1 || !end ||
 		    entry->d_name[end])
 			continue;
-		r = unlock(*mend, images, entry->d_name, pid);
+		r = add_process(*mend, images, entry->d_name, pid);
 		if (r < 0)
 			error_set(err, -r, "cannot edit CRIU's image %s: %s", entry->d_name,
 				  strerror(-r));
@@ -90,14 +103,14 @@ int mend_images(int images, struct mend **mend, struct error *err)
 }
 
 /* What was locked has all its pages; what was locked on fault must not get more now. */
-static int lock(const struct locked *l, const struct criu *criu)
+static int lock(const struct process *p, const struct criu *criu)
 {
-	for (size_t i = 0; i < l->nr; i++) {
+	for (size_t i = 0; i < p->nr_locked; i++) {
 		const unsigned long args[6] = {
-			l->ranges[i].start, l->ranges[i].len, MLOCK_ONFAULT,
+			p->locked[i].start, p->locked[i].len, MLOCK_ONFAULT,
 		};
 		long result;
-		int r = criu_syscall(criu, l->pid, SYS_mlock2, args, &result);
+		int r = criu_syscall(criu, p->pid, SYS_mlock2, args, &result);
 
 		if (r < 0 || result < 0)
 			return r < 0 ? r : result;
@@ -107,33 +120,85 @@ static int lock(const struct locked *l, const struct criu *criu)
 }
 
 /* It may have been allowed to lock more than it is now (RLIMIT_MEMLOCK). */
-static int lock_beyond_limit(const struct locked *l, const struct criu *criu)
+static int lock_beyond_limit(const struct process *p, const struct criu *criu)
 {
 	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
 	struct rlimit own;
 	int r;
 
-	if (prlimit(l->pid, RLIMIT_MEMLOCK, &none, &own))
+	if (!p->nr_locked)
+		return 0;
+	if (prlimit(p->pid, RLIMIT_MEMLOCK, &none, &own))
 		return -errno;
-	r = lock(l, criu);
-	if (prlimit(l->pid, RLIMIT_MEMLOCK, &own, NULL))
+	r = lock(p, criu);
+	if (prlimit(p->pid, RLIMIT_MEMLOCK, &own, NULL))
 		r = -errno;
 
 	return r;
 }
 
-int mend_process(const struct mend *mend, const struct criu *criu, pid_t pid, struct error *err)
+/* Does the kernel that runs now have its own vdso at this address? */
+static bool is_own_vdso(pid_t pid, uint64_t start)
 {
-	int r = 0;
+	_cleanup_free_ char *maps = NULL;
+	char path[64], *line, *rest;
 
-	for (size_t i = 0; !r && i < mend->nr; i++) {
-		if (mend->locked[i].pid != pid)
-			continue;
-		r = lock_beyond_limit(&mend->locked[i], criu);
-		if (r < 0)
-			error_set(err, -r, "the memory of process %d cannot be locked again: %s",
-				  pid, strerror(-r));
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	if (file_read(path, &maps, NULL) < 0)
+		return false;
+	rest = maps;
+	while ((line = strsep(&rest, "\n"))) {
+		if (strtoull(line, NULL, 16) == start)
+			return strstr(line, " [vdso]");
 	}
 
-	return r;
+	return false;
+}
+
+static int mend_vdso(const struct process *p)
+{
+	_cleanup_free_ uint8_t *code = NULL;
+	_cleanup_close_ int mem = -1;
+	char path[64];
+	int r;
+
+	if (!p->vdso.len || is_own_vdso(p->pid, p->vdso.start))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/mem", p->pid);
+	mem = open(path, O_RDWR | O_CLOEXEC);
+	code = malloc(p->vdso.len);
+	if (mem < 0 || !code)
+		return -errno;
+	if (pread(mem, code, p->vdso.len, p->vdso.start) != (ssize_t)p->vdso.len)
+		return -EIO;
+	r = vdso_make_syscall(code, p->vdso.len, "__vdso_clock_getres", SYS_clock_getres);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (pwrite(mem, code, p->vdso.len, p->vdso.start) != (ssize_t)p->vdso.len)
+		return -EIO;
+
+	return 0;
+}
+
+int mend_process(const struct mend *mend, const struct criu *criu, pid_t pid, struct error *err)
+{
+	const struct process *p = NULL;
+	int r;
+
+	for (size_t i = 0; !p && i < mend->nr; i++) {
+		if (mend->processes[i].pid == pid)
+			p = &mend->processes[i];
+	}
+	if (!p)
+		return error_set(err, ENOENT, "CRIU has no image of the memory of process %d", pid);
+	r = lock_beyond_limit(p, criu);
+	if (r < 0)
+		return error_set(err, -r, "the memory of process %d cannot be locked again: %s",
+				 pid, strerror(-r));
+	r = mend_vdso(p);
+	if (r < 0)
+		return error_set(err, -r, "the old kernel's vdso in process %d cannot be mended: %s",
+				 pid, strerror(-r));
+
+	return 0;
 }
