@@ -197,8 +197,8 @@ int mend_process(const struct mend *mend, const struct criu *criu, pid_t pid, st
 				 pid, strerror(-r));
 	r = mend_vdso(p);
 	if (r < 0)
-		return error_set(err, -r, "the old kernel's vdso in process %d cannot be mended: %s",
-				 pid, strerror(-r));
+		return error_set(err, -r, "the old vdso of process %d cannot be mended: %s", pid,
+				 strerror(-r));
 
 	return 0;
 }

@@ -76,8 +76,8 @@ static bool step(pid_t pid, bool *stopped)
 	int status;
 
 	for (;;) {
-		if (ptrace(PTRACE_SYSCALL, pid, NULL, NULL) || waitpid(pid, &status, __WALL) != pid ||
-		    !WIFSTOPPED(status))
+		if (ptrace(PTRACE_SYSCALL, pid, NULL, NULL) ||
+		    waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status))
 			return false;
 		if (WSTOPSIG(status) == SYSCALL_STOP)
 			return true;
