@@ -155,7 +155,16 @@ static bool is_own_vdso(pid_t pid, uint64_t start)
 	return false;
 }
 
-static int mend_vdso(const struct process *p)
+static int protect(const struct process *p, const struct criu *criu, int prot)
+{
+	const unsigned long args[6] = { p->vdso.start, p->vdso.len, prot };
+	long result;
+	int r = criu_syscall(criu, p->pid, SYS_mprotect, args, &result);
+
+	return r < 0 ? r : (int)result;
+}
+
+static int mend_vdso(const struct process *p, const struct criu *criu)
 {
 	_cleanup_free_ uint8_t *code = NULL;
 	_cleanup_close_ int mem = -1;
@@ -174,10 +183,14 @@ static int mend_vdso(const struct process *p)
 	r = vdso_make_syscall(code, p->vdso.len, "__vdso_clock_getres", SYS_clock_getres);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	if (pwrite(mem, code, p->vdso.len, p->vdso.start) != (ssize_t)p->vdso.len)
-		return -EIO;
+	/* The kernel may let only the tracer, which is criu, write where the process may not. */
+	r = protect(p, criu, PROT_READ | PROT_WRITE);
+	if (!r && pwrite(mem, code, p->vdso.len, p->vdso.start) != (ssize_t)p->vdso.len)
+		r = -EIO;
+	if (!r)
+		r = protect(p, criu, PROT_READ | PROT_EXEC);
 
-	return 0;
+	return r;
 }
 
 int mend_process(const struct mend *mend, const struct criu *criu, pid_t pid, struct error *err)
@@ -195,7 +208,7 @@ int mend_process(const struct mend *mend, const struct criu *criu, pid_t pid, st
 	if (r < 0)
 		return error_set(err, -r, "the memory of process %d cannot be locked again: %s",
 				 pid, strerror(-r));
-	r = mend_vdso(p);
+	r = mend_vdso(p, criu);
 	if (r < 0)
 		return error_set(err, -r, "the old vdso of process %d cannot be mended: %s", pid,
 				 strerror(-r));
