@@ -20,9 +20,6 @@
  */
 #define LOWEST_PID	300
 
-/* Memory that CRIU copies is worth a word from this size on. */
-#define COPIED_NOTE	(16UL << 20)
-
 void check_say(struct checker *c, bool fatal, const char *fmt, ...)
 {
 	char text[1024];
@@ -181,52 +178,6 @@ static void check_namespaces(struct checker *c, pid_t pid, const char *who)
 				  c->app->pid);
 	}
 	check_user_namespace(c, pid, who);
-}
-
-/* Of a line of /proc/PID/maps. */
-static void check_mapping(struct checker *c, const char *who, const char *line,
-			  unsigned long *shared)
-{
-	unsigned long start, end;
-	const char *name;
-	char kind;
-
-	if (sscanf(line, "%lx-%lx %*c%*c%*c%c", &start, &end, &kind) != 3)
-		return;
-	name = strpbrk(line, "/[");
-	if (!name)
-		return;
-	if (!strncmp(name, "/SYSV", 5))
-		check_say(c, true, "%s uses System V shared memory (%.*s), which is not "
-			  "carried yet", who, (int)strcspn(name, " "), name);
-	else if (!strncmp(name, "/dev/", 5) && strncmp(name, "/dev/zero", 9) &&
-		 strncmp(name, "/dev/shm/", 9))
-		check_say(c, true, "%s has the device %.*s mapped into its memory", who,
-			  (int)strcspn(name, " "), name);
-	else if (!strncmp(name, "/dev/zero", 9) || !strncmp(name, "/memfd:", 7) ||
-		 !strncmp(name, "/anon_hugepage", 14))
-		*shared += kind == 's' || name[1] == 'a' ? end - start : 0;
-}
-
-static void check_memory(struct checker *c, pid_t pid, const char *who)
-{
-	_cleanup_free_ char *maps = NULL;
-	unsigned long shared = 0;
-	uint64_t locked = 0;
-	char path[64], *line, *rest;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
-	if (!file_read(path, &maps, NULL)) {
-		rest = maps;
-		while ((line = strsep(&rest, "\n")))
-			check_mapping(c, who, line, &shared);
-	}
-	if (shared >= COPIED_NOTE)
-		check_say(c, false, "%s has %lu MB of shared or huge memory mapped, which is "
-			  "copied and not pinned", who, shared >> 20);
-	if (!proc_status_number(pid, "VmLck", 10, &locked) && locked)
-		check_say(c, false, "%s has %" PRIu64 " kB of locked memory (mlock), which is "
-			  "copied and not pinned", who, locked);
 }
 
 static void check_one(struct checker *c, pid_t pid)

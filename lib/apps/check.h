@@ -20,6 +20,8 @@ void check_say(struct checker *c, bool fatal, const char *fmt, ...)
 /* "Process 123 (name)"; buf is returned. */
 const char *check_process(pid_t pid, char *buf, size_t size);
 
+/* The memory of one process, who being "Process 123 (name)". */
+void check_memory(struct checker *c, pid_t pid, const char *who);
 /* The open files of all processes. */
 void check_files(struct checker *c);
 /* The unit of a service. */

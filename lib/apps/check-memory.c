@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What stands against carrying an app: its memory. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/apps/check.h"
+#include "lib/apps/smaps.h"
+
+/* Memory that is copied is worth a word from this size on. */
+#define COPIED_NOTE	(16UL << 20)
+
+struct memory_checker {
+	struct checker *c;
+	pid_t pid;
+	const char *who;
+	uint64_t copied;		/* bytes of shared memory */
+	const char *said;		/* a reason that need not be said again */
+};
+
+static bool begins(const struct mapping *m, const char *with)
+{
+	return !strncmp(m->name, with, strlen(with));
+}
+
+/* Of the kernel itself: [vvar], [vdso], [vsyscall]. */
+static bool is_kernels(const struct mapping *m)
+{
+	return begins(m, "[v");
+}
+
+static bool is_dax(const struct memory_checker *mc, const struct mapping *m)
+{
+	struct statx stx;
+	char path[96];
+
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, mc->pid, m->start,
+		 m->end);
+
+	return m->name[0] == '/' && !statx(AT_FDCWD, path, 0, 0, &stx) &&
+	       (stx.stx_attributes & STATX_ATTR_DAX);
+}
+
+/* What cannot be carried, by the beginning of its name or by a flag of "VmFlags:". */
+static const struct refusal {
+	const char *name, *flag;
+	const char *what;
+	bool named;			/* the mapping's name says more */
+	const char *remedy;
+} refusals[] = {
+	{ "anon_inode:", NULL, "memory of the kernel object", true, "make it do without" },
+	{ "/secretmem", NULL, "secret memory (memfd_secret)", false, "make it do without" },
+	{ "/SYSV", NULL, "System V shared memory", true, "make it do without" },
+	{ NULL, "um", "memory that userfaultfd watches", false, "make it do without" },
+	{ NULL, "uw", "memory that userfaultfd watches", false, "make it do without" },
+	{ NULL, "ui", "memory that userfaultfd watches", false, "make it do without" },
+	{ NULL, "ur", "memory that userfaultfd watches", false, "make it do without" },
+	{ NULL, "io", "memory of the device", true, "make it do without" },
+	{ NULL, "pf", "memory of the device", true, "make it do without" },
+	{ NULL, "mm", "memory of the driver", true, "make it do without" },
+	{ NULL, "ht", "pages of the hugetlb pool", true, "let it use transparent huge pages" },
+	{ NULL, "gu", "guard pages of MADV_GUARD_INSTALL", false, "let it use mprotect(2)" },
+	{ NULL, "sl", "memory sealed by mseal(2)", false, "make it do without" },
+	{ NULL, "ss", "a shadow stack", false, "start it without" },
+};
+
+static void refuse_mapping(struct memory_checker *mc, const struct mapping *m, const char *what,
+			   bool named, const char *remedy)
+{
+	/* Many mappings of a kind are one reason. */
+	if (mc->said == what)
+		return;
+	mc->said = what;
+	check_say(mc->c, true, "%s maps %s%s%s, at address %#" PRIx64 ", which cannot be "
+		  "carried. Stop it before the update, or %s", mc->who, what, named ? " " : "",
+		  named ? m->name : "", m->start, remedy);
+}
+
+static int check_mapping(void *ctx, const struct mapping *m)
+{
+	struct memory_checker *mc = ctx;
+
+	if (is_kernels(m))
+		return 0;
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		const struct refusal *r = &refusals[i];
+
+		if (r->name ? begins(m, r->name) : mapping_has(m, r->flag)) {
+			refuse_mapping(mc, m, r->what, r->named, r->remedy);
+			return 0;
+		}
+	}
+	if (begins(m, "/dev/") && !begins(m, "/dev/zero") && !begins(m, "/dev/shm/"))
+		refuse_mapping(mc, m, "the device", true, "make it do without");
+	else if (m->key)
+		refuse_mapping(mc, m, "memory with a protection key", false, "make it do without");
+	else if (is_dax(mc, m))
+		refuse_mapping(mc, m, "on a file system that is memory itself (DAX) the file",
+			       true, "mount that without dax");
+	else if (begins(m, "/dev/zero") || begins(m, "/memfd:"))
+		mc->copied += m->perms[3] == 's' ? m->end - m->start : 0;
+
+	return 0;
+}
+
+void check_memory(struct checker *c, pid_t pid, const char *who)
+{
+	struct memory_checker mc = { .c = c, .pid = pid, .who = who };
+	int r;
+
+	r = smaps_read(pid, check_mapping, &mc);
+	if (r < 0 && r != -ESRCH)
+		check_say(c, true, "The memory of %s cannot be looked at: %s", who, strerror(-r));
+	if (mc.copied >= COPIED_NOTE)
+		check_say(c, false, "%s has %" PRIu64 " MB of shared memory mapped, which is "
+			  "copied and not pinned", who, mc.copied >> 20);
+}
