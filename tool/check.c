@@ -294,6 +294,42 @@ static void check_memory(struct check *c)
 	memmap_free(&map);
 }
 
+/* In MiB, rounded up. */
+static uint64_t mib_of_pages(uint64_t pages)
+{
+	return (pages * NVWA_PAGE_SIZE + (1 << 20) - 1) >> 20;
+}
+
+/* What is shared copy on write now is held by each process for itself afterwards. */
+static void check_shared(struct check *c)
+{
+	struct error err = { 0 };
+	uint64_t extra, available;
+	char text[256];
+	int r;
+
+	r = footprint_shared(c->apps, c->nr_apps, &extra);
+	if (r == 0)
+		r = machine_available_memory("", &available);
+	if (r < 0) {
+		refuse(c, EXIT_MEMORY, &err, r);
+		return;
+	}
+	c->result->shared_pages = extra;
+	if (extra * NVWA_PAGE_SIZE > available) {
+		snprintf(text, sizeof(text), "the programs share memory copy on write, and would "
+			 "need %" PRIu64 " MiB more to hold it each for itself; %" PRIu64 " MiB "
+			 "are available. Carry less, or end some of their processes",
+			 mib_of_pages(extra), available >> 20);
+		add_reason(c, true, EXIT_MEMORY, NULL, text);
+	} else if (extra) {
+		snprintf(text, sizeof(text), "the programs share memory copy on write that each "
+			 "holds for itself after the update: %" PRIu64 " MiB more",
+			 mib_of_pages(extra));
+		add_reason(c, false, EXIT_OK, NULL, text);
+	}
+}
+
 static int verdict(const struct check_result *result)
 {
 	int code = EXIT_OK;
@@ -338,6 +374,7 @@ int check_run(const struct config *config, const char *release, bool force,
 		check_target(&c);
 	check_apps(&c);
 	check_memory(&c);
+	check_shared(&c);
 	for (size_t i = 0; i < c.nr_apps; i++)
 		app_free(&c.apps[i]);
 	free(c.apps);
@@ -416,6 +453,7 @@ static void print_json(const struct check_result *result, int code)
 	json_put_text(root, "verdict", exit_word(code));
 	json_put_text(root, "from", result->running);
 	json_put_text(root, "to", result->release);
+	json_put_number(root, "shared_pages", result->shared_pages);
 	for (size_t i = 0; i < result->nr_apps; i++) {
 		struct json_object *o = json_object_new_object();
 

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
 #include "tool/config.h"
@@ -28,6 +29,7 @@ struct check_result {
 	char *release;		/* the target, NULL if none could be found */
 	struct check_app *apps;
 	size_t nr_apps;
+	uint64_t shared_pages;	/* how many more there are when nothing is shared any more */
 	struct check_reason *reasons;
 	size_t nr_reasons;
 };

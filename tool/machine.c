@@ -3,8 +3,10 @@
 #include "tool/machine.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <libkmod.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -87,4 +89,20 @@ int machine_load_module(struct error *err)
 	kmod_module_unref(module);
 	kmod_unref(ctx);
 	return r;
+}
+
+int machine_available_memory(const char *sysroot, uint64_t *bytes)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *line;
+	int r;
+
+	r = read_below(sysroot, "/proc/meminfo", &text, NULL);
+	if (r < 0)
+		return r;
+	line = strstr(text, "MemAvailable:");
+	if (!line || sscanf(line, "MemAvailable: %" SCNu64 " kB", bytes) != 1)
+		return -EBADMSG;
+	*bytes <<= 10;
+	return 0;
 }

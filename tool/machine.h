@@ -4,6 +4,7 @@
 #define NVWA_TOOL_MACHINE_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include "lib/base/error.h"
 
 /*
@@ -16,5 +17,8 @@ extern const size_t machine_nr_locks;
 
 /* Load nvwa.ko into the running kernel, unless it is there. */
 int machine_load_module(struct error *err);
+
+/* What programs could still be given (MemAvailable of /proc/meminfo). */
+int machine_available_memory(const char *sysroot, uint64_t *bytes);
 
 #endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Where in physical memory the pages of apps lie, from /proc/PID/pagemap. */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,17 +14,22 @@
 
 #define BATCH			16384		/* pagemap entries a read */
 
+/* Documentation/admin-guide/mm/pagemap.rst, of /proc/kpageflags; the huge one has it as well */
+#define KPF_ZERO_PAGE		24
+
+/* Called for each page of its own that a process has in memory. */
+typedef int (*page_fn)(void *ctx, uint64_t entry);
+
 struct counts {
 	uint64_t *used;
 	size_t nr;
 	uint64_t pages_per_block;
-	uint64_t *entries;	/* BATCH, of the process that is looked at */
-	int pagemap;
 };
 
-static int count(struct counts *c, uint64_t pfn)
+static int count(void *ctx, uint64_t entry)
 {
-	size_t block = pfn / c->pages_per_block;
+	struct counts *c = ctx;
+	size_t block = PAGEMAP_PFN(entry) / c->pages_per_block;
 
 	if (block >= c->nr) {
 		size_t nr = block + 64;
@@ -38,25 +45,24 @@ static int count(struct counts *c, uint64_t pfn)
 	return 0;
 }
 
-static int count_area(void *ctx, uint64_t start, uint64_t end)
+static int walk_range(int pagemap, const struct nvwa_range *range, uint64_t *entries, page_fn fn,
+		      void *ctx)
 {
-	uint64_t page = start / NVWA_PAGE_SIZE, last = end / NVWA_PAGE_SIZE;
-	struct counts *c = ctx;
+	uint64_t page = range->start / NVWA_PAGE_SIZE, last = page + range->len / NVWA_PAGE_SIZE;
 
 	while (page < last) {
 		size_t want = last - page < BATCH ? last - page : BATCH;
-		ssize_t got = pread(c->pagemap, c->entries, want * sizeof(*c->entries),
-				    page * sizeof(*c->entries));
+		ssize_t got = pread(pagemap, entries, want * sizeof(*entries),
+				    page * sizeof(*entries));
 
 		if (got <= 0)
 			return got < 0 ? -errno : 0;	/* 0: the process has ended */
-		got /= sizeof(*c->entries);
+		got /= sizeof(*entries);
 		for (ssize_t i = 0; i < got; i++) {
-			int r;
+			int r = 0;
 
-			if (!(c->entries[i] & PAGEMAP_PRESENT) || (c->entries[i] & PAGEMAP_FILE))
-				continue;
-			r = count(c, PAGEMAP_PFN(c->entries[i]));
+			if ((entries[i] & PAGEMAP_PRESENT) && !(entries[i] & PAGEMAP_FILE))
+				r = fn(ctx, entries[i]);
 			if (r < 0)
 				return r;
 		}
@@ -65,16 +71,17 @@ static int count_area(void *ctx, uint64_t start, uint64_t end)
 	return 0;
 }
 
-/* The process may end at any time. */
-static int count_process(struct counts *c, pid_t pid)
+/* The process may end at any time, and runs: what is seen is a snapshot. */
+static int walk_process(pid_t pid, uint64_t *entries, page_fn fn, void *ctx)
 {
+	_cleanup_free_ struct nvwa_range *ranges = NULL;
+	_cleanup_close_ int pagemap = pagemap_open(pid);
+	size_t nr = 0;
 	int r;
 
-	c->pagemap = pagemap_open(pid);
-	if (c->pagemap < 0)
-		return c->pagemap == -ESRCH ? 0 : c->pagemap;
-	r = memory_areas(pid, count_area, c);
-	close(c->pagemap);
+	r = pagemap < 0 ? pagemap : memory_own(pid, &ranges, &nr);
+	for (size_t i = 0; i < nr && r == 0; i++)
+		r = walk_range(pagemap, &ranges[i], entries, fn, ctx);
 	return r == -ESRCH ? 0 : r;
 }
 
@@ -86,10 +93,9 @@ int footprint_blocks(const struct app *apps, size_t nr_apps, uint64_t block_size
 
 	if (!entries)
 		return -ENOMEM;
-	c.entries = entries;
 	for (size_t i = 0; i < nr_apps; i++) {
 		for (size_t j = 0; j < apps[i].nr_pids; j++) {
-			int r = count_process(&c, apps[i].pids[j]);
+			int r = walk_process(apps[i].pids[j], entries, count, &c);
 
 			if (r < 0) {
 				free(c.used);
@@ -100,4 +106,70 @@ int footprint_blocks(const struct app *apps, size_t nr_apps, uint64_t block_size
 	*used = c.used;
 	*nr_used = c.nr;
 	return 0;
+}
+
+/* The frames that more than one address leads to, once for each. */
+struct frames {
+	uint64_t *pfns;
+	size_t nr, max;
+};
+
+static int note_shared(void *ctx, uint64_t entry)
+{
+	struct frames *f = ctx;
+
+	if (entry & PAGEMAP_EXCLUSIVE)
+		return 0;
+	if (f->nr == f->max) {
+		size_t max = f->max ? 2 * f->max : 4096;
+		uint64_t *pfns = reallocarray(f->pfns, max, sizeof(*pfns));
+
+		if (!pfns)
+			return -ENOMEM;
+		f->pfns = pfns;
+		f->max = max;
+	}
+	f->pfns[f->nr++] = PAGEMAP_PFN(entry);
+	return 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The kernel's page of zeroes is shared by all, and belongs to nobody. */
+static bool is_zero_page(int kpageflags, uint64_t pfn)
+{
+	uint64_t flags;
+
+	return pread(kpageflags, &flags, sizeof(flags), pfn * sizeof(flags)) == sizeof(flags) &&
+	       (flags >> KPF_ZERO_PAGE & 1);
+}
+
+int footprint_shared(const struct app *apps, size_t nr_apps, uint64_t *extra)
+{
+	_cleanup_free_ uint64_t *entries = malloc(BATCH * sizeof(*entries));
+	_cleanup_close_ int kpageflags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	struct frames f = { 0 };
+	int r = entries ? 0 : -ENOMEM;
+
+	*extra = 0;
+	if (kpageflags < 0)
+		return -errno;
+	for (size_t i = 0; i < nr_apps && r == 0; i++)
+		for (size_t j = 0; j < apps[i].nr_pids && r == 0; j++)
+			r = walk_process(apps[i].pids[j], entries, note_shared, &f);
+	if (r == 0 && f.nr)
+		qsort(f.pfns, f.nr, sizeof(*f.pfns), by_number);
+	for (size_t i = 0, n; i < f.nr && r == 0; i += n) {
+		for (n = 1; i + n < f.nr && f.pfns[i + n] == f.pfns[i]; n++)
+			;
+		if (n > 1 && !is_zero_page(kpageflags, f.pfns[i]))
+			*extra += n - 1;
+	}
+	free(f.pfns);
+	return r;
 }

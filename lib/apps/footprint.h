@@ -15,4 +15,11 @@
 int footprint_blocks(const struct app *apps, size_t nr_apps, uint64_t block_size,
 		     uint64_t **used, size_t *nr_used);
 
+/*
+ * How many pages more the apps take when each of their processes has its own
+ * copy of what it shares with others copy on write, or merged by KSM: one less
+ * than there are addresses that lead to a page. A snapshot as well.
+ */
+int footprint_shared(const struct app *apps, size_t nr_apps, uint64_t *extra);
+
 #endif

@@ -16,6 +16,7 @@
 #define PAGEMAP_SWAPPED		(1ULL << 62)
 #define PAGEMAP_FILE		(1ULL << 61)	/* page cache or shared anonymous */
 #define PAGEMAP_GUARD		(1ULL << 58)	/* MADV_GUARD_INSTALL, since Linux 6.15 */
+#define PAGEMAP_EXCLUSIVE	(1ULL << 56)	/* mapped once */
 #define PAGEMAP_PFN(entry)	((entry) & ((1ULL << 55) - 1))
 
 /*

@@ -85,12 +85,28 @@ static void test_secure_boot(void **state)
 	assert_string_equal(said(), "");
 }
 
+static void test_available_memory(void **state)
+{
+	static const char good[] = "MemTotal:        2048 kB\nMemAvailable:    1024 kB\n";
+	static const char bad[] = "MemTotal:        2048 kB\n";
+	uint64_t bytes = 0;
+
+	(void)state;
+	put("/proc/meminfo", good, sizeof(good) - 1);
+	assert_int_equal(machine_available_memory(root, &bytes), 0);
+	assert_int_equal(bytes, 1 << 20);
+	put("/proc/meminfo", bad, sizeof(bad) - 1);
+	assert_int_equal(machine_available_memory(root, &bytes), -EBADMSG);
+	assert_int_equal(machine_available_memory("/nonexistent", &bytes), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bare),
 		cmocka_unit_test(test_lockdown),
 		cmocka_unit_test(test_secure_boot),
+		cmocka_unit_test(test_available_memory),
 	};
 
 	return cmocka_run_group_tests_name("machine", tests, make_root, remove_root);
