@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "lib/apps/memory.h"
 #include "lib/apps/meta.h"
 #include "lib/apps/proc.h"
+#include "lib/apps/smaps.h"
 #include "lib/apps/sockets.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -24,6 +26,8 @@
 #define CRIU_NETWORK_LOCK_SKIP	31900
 /* A deleted file that is still open is copied into the images, up to this size. */
 #define GHOST_LIMIT		"64M"
+/* In seconds, for a tree of any size; CRIU's own 10 are not enough for thousands of threads. */
+#define CRIU_TIMEOUT		"120"
 
 static uint64_t clock_ns(clockid_t id)
 {
@@ -85,6 +89,8 @@ static int run_dump(const struct app *app, const char *dir, const struct app_dum
 	criu_arg(&criu, "--ext-unix-sk");
 	criu_arg(&criu, "--ghost-limit");
 	criu_arg(&criu, GHOST_LIMIT);
+	criu_arg(&criu, "--timeout");
+	criu_arg(&criu, CRIU_TIMEOUT);
 	criu_arg(&criu, "--network-lock");
 	if (dumped->criu_version >= CRIU_NETWORK_LOCK_SKIP) {
 		criu_arg(&criu, "skip");
@@ -167,6 +173,59 @@ static int list_memory(const struct app *app, struct app_memory **memory, size_t
 	return 0;
 }
 
+/*
+ * CRIU does not know MADV_WIPEONFORK, on which generators of random numbers
+ * rely: note where it is, to write it into the images afterwards.
+ */
+static int note_wiped(void *ctx, const struct mapping *m)
+{
+	struct app_memory *memory = ctx;
+
+	return mapping_has(m, "wf") ? ranges_append(&memory->ranges, &memory->nr_ranges, m->start,
+						    m->end - m->start) : 0;
+}
+
+static int list_wiped(const struct app *app, struct app_memory **wiped, size_t *nr_wiped)
+{
+	struct app_memory *list = calloc(app->nr_pids, sizeof(*list));
+	int r = 0;
+
+	if (!list)
+		return -ENOMEM;
+	*wiped = list;
+	*nr_wiped = app->nr_pids;
+	for (size_t i = 0; i < app->nr_pids && (!r || r == -ESRCH); i++) {
+		list[i].pid = app->pids[i];
+		r = smaps_read(list[i].pid, note_wiped, &list[i]);
+	}
+
+	return r == -ESRCH ? 0 : r;
+}
+
+static int write_wiped(const struct app *app, const struct app_memory *wiped, size_t nr_wiped)
+{
+	_cleanup_close_ int images = -1;
+	char path[4096];
+	int r;
+
+	r = path_format(path, sizeof(path), "%s/img", app->dir);
+	if (r < 0)
+		return r;
+	images = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (images < 0)
+		return -errno;
+	for (size_t i = 0; i < nr_wiped && !r; i++) {
+		if (wiped[i].nr_ranges)
+			r = images_advise(images, wiped[i].pid, wiped[i].ranges,
+					  wiped[i].nr_ranges, MADV_WIPEONFORK);
+		/* It ended before the dump. */
+		if (r == -ENOENT)
+			r = 0;
+	}
+
+	return r;
+}
+
 static int prepare_dump(struct app *app, const char *dir, struct app_dumped *dumped,
 			struct error *err)
 {
@@ -210,9 +269,13 @@ int app_dump(struct app *app, const char *dir, struct app_memory **memory, size_
 	     struct error *err)
 {
 	struct app_dumped dumped = { 0 };
+	struct app_memory *wiped = NULL;
+	size_t nr_wiped = 0;
 	int r;
 
 	r = prepare_dump(app, dir, &dumped, err);
+	if (!r)
+		r = list_wiped(app, &wiped, &nr_wiped);
 	if (!r)
 		r = run_dump(app, app->dir, &dumped, err);
 	if (r < 0)
@@ -229,10 +292,13 @@ int app_dump(struct app *app, const char *dir, struct app_memory **memory, size_
 	if (!r)
 		r = dumped_write(app->dir, &dumped, err);
 	if (!r)
+		r = write_wiped(app, wiped, nr_wiped);
+	if (!r)
 		r = list_memory(app, memory, nr_memory, err);
 	if (r < 0)
 		app_continue(app);
 out:
+	app_memory_free(wiped, nr_wiped);
 	dumped_free(&dumped);
 	return r;
 }

@@ -35,6 +35,7 @@
 #define VMA_START		1
 #define VMA_END			2
 #define VMA_FLAGS		6
+#define VMA_MADVICE		9	/* a bit for each advice of madvise(2) */
 #define VMA_STATUS		7
 
 /* criu/include/image.h of CRIU */
@@ -416,6 +417,106 @@ static uint8_t *put_timespec(uint8_t *at, uint32_t field, uint64_t ns)
 	memcpy(at, body, end - body);
 
 	return at + (end - body);
+}
+
+static bool meets(uint64_t start, uint64_t end, const struct nvwa_range *ranges, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (ranges[i].start < end && start < ranges[i].start + ranges[i].len)
+			return true;
+
+	return false;
+}
+
+/*
+ * Copy the message of an area, with one more bit of advice if it is meant.
+ * Where a field of a message comes twice, the last one counts.
+ */
+static int put_vma(uint8_t **to, struct reader message, const struct nvwa_range *ranges, size_t nr,
+		   int advice)
+{
+	uint8_t extra[16], *end = extra;
+	struct field start = { 0 }, stop = { 0 }, f;
+	uint64_t madvice = 0;
+	int r;
+
+	if (find_field(message, VMA_START, WIRE_VARINT, &start) <= 0 ||
+	    find_field(message, VMA_END, WIRE_VARINT, &stop) <= 0)
+		return -EBADMSG;
+	r = find_field(message, VMA_MADVICE, WIRE_VARINT, &f);
+	if (r < 0)
+		return r;
+	if (r > 0)
+		madvice = f.value;
+	if (meets(start.value, stop.value, ranges, nr)) {
+		end = put_varint(end, VMA_MADVICE << 3 | WIRE_VARINT);
+		end = put_varint(end, madvice | 1ULL << advice);
+	}
+	*to = put_varint(*to, MM_VMAS << 3 | WIRE_BYTES);
+	*to = put_varint(*to, message.end - message.at + (end - extra));
+	memcpy(*to, message.at, message.end - message.at);
+	*to += message.end - message.at;
+	memcpy(*to, extra, end - extra);
+	*to += end - extra;
+
+	return 0;
+}
+
+/* An area's message grows by the advice (at most 11 bytes), and its length by one. */
+#define VMA_GROWS	16
+#define VMA_LEAST	8	/* of bytes, with what it must have */
+
+int images_with_advice(const uint8_t *data, size_t len, const struct nvwa_range *ranges, size_t nr,
+		       int advice, uint8_t **image, size_t *image_len)
+{
+	struct reader old = { data, data + len }, message;
+	_cleanup_free_ uint8_t *copy = malloc(len + len / VMA_LEAST * VMA_GROWS + VMA_GROWS);
+	uint8_t *at = copy, *body;
+	const uint8_t *from;
+	struct field f;
+	int r;
+
+	if (!copy)
+		return -ENOMEM;
+	if (read_magic(&old, MM_MAGIC) < 0 || read_message(&old, &message) != 1 ||
+	    old.at != old.end)
+		return -EBADMSG;
+	memcpy(at, data, 12);
+	body = at += 12;
+	for (from = message.at; (r = read_field(&message, &f)) > 0; from = message.at) {
+		if (f.number == MM_VMAS && f.type == WIRE_BYTES) {
+			r = put_vma(&at, f.bytes, ranges, nr, advice);
+			if (r < 0)
+				return r;
+		} else {
+			memcpy(at, from, message.at - from);
+			at += message.at - from;
+		}
+	}
+	if (r < 0)
+		return r;
+	for (int i = 0; i < 4; i++)
+		copy[8 + i] = (at - body) >> 8 * i;
+	*image_len = at - copy;
+	*image = steal_ptr(copy);
+
+	return 0;
+}
+
+int images_advise(int dirfd, pid_t pid, const struct nvwa_range *ranges, size_t nr, int advice)
+{
+	_cleanup_free_ uint8_t *image = NULL;
+	_cleanup_free_ char *old = NULL;
+	size_t len, new_len = 0;
+	char name[32];
+	int r;
+
+	snprintf(name, sizeof(name), "mm-%d.img", pid);
+	r = file_read_at(dirfd, name, &old, &len);
+	if (!r)
+		r = images_with_advice((uint8_t *)old, len, ranges, nr, advice, &image, &new_len);
+
+	return r < 0 ? r : images_replace(dirfd, name, image, new_len);
 }
 
 static int set_clocks(int dirfd, const char *name, uint64_t monotonic_ns, uint64_t boottime_ns)

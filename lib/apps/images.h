@@ -41,6 +41,17 @@ int images_core_rseq(const uint8_t *data, size_t len, struct images_rseq *rseq);
 int images_replace(int dirfd, const char *name, const void *data, size_t len);
 
 /*
+ * From the content of a mm image one that has CRIU give an advice of madvise(2)
+ * (of 0 to 63) to all areas that meet the ranges; *image is malloc()ed.
+ * -EBADMSG: no mm image, or a broken one.
+ */
+int images_with_advice(const uint8_t *data, size_t len, const struct nvwa_range *ranges, size_t nr,
+		       int advice, uint8_t **image, size_t *image_len);
+
+/* The same in the directory of images, of a process. */
+int images_advise(int dirfd, pid_t pid, const struct nvwa_range *ranges, size_t nr, int advice);
+
+/*
  * In the directory of images: what CLOCK_MONOTONIC and CLOCK_BOOTTIME show the
  * restored program at first.
  */

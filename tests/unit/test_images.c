@@ -117,6 +117,60 @@ static void test_broken(void **state)
 		7, 0, 0, 0, 0x08, 0x80, 0x20, 0x10, 1, 0x20, 4);
 }
 
+#define MM		0x19, 0x43, 0x56, 0x54, 0x20, 0x28, 0x49, 0x57
+
+/* Two areas and a field between them; the first one has advice already. */
+static const uint8_t mm_image[] = {
+	MM, 24, 0, 0, 0,
+	0x72, 10, 0x08, 0x80, 0x20, 0x10, 0x80, 0x40, 0x28, 3, 0x48, 4,
+	0x78, 1,
+	0x72, 8, 0x08, 0x80, 0x40, 0x10, 0x80, 0x60, 0x28, 3,
+};
+
+static void test_advice(void **state)
+{
+	static const struct nvwa_range first = { 0x1000, 0x1000 }, none = { 0x9000, 0x1000 };
+	static const uint8_t want[] = {
+		MM, 28, 0, 0, 0,
+		0x72, 14, 0x08, 0x80, 0x20, 0x10, 0x80, 0x40, 0x28, 3, 0x48, 4,
+		0x48, 0x84, 0x80, 0x10,
+		0x78, 1,
+		0x72, 8, 0x08, 0x80, 0x40, 0x10, 0x80, 0x60, 0x28, 3,
+	};
+	uint8_t *image;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(images_with_advice(mm_image, sizeof(mm_image), &first, 1, 18, &image,
+					    &len), 0);
+	assert_int_equal(len, sizeof(want));
+	assert_memory_equal(image, want, sizeof(want));
+	free(image);
+	assert_int_equal(images_with_advice(mm_image, sizeof(mm_image), &none, 1, 18, &image,
+					    &len), 0);
+	assert_int_equal(len, sizeof(mm_image));
+	assert_memory_equal(image, mm_image, sizeof(mm_image));
+	free(image);
+}
+
+static void test_advice_broken(void **state)
+{
+	static const struct nvwa_range all = { 0, 1ULL << 47 };
+	uint8_t *image = NULL;
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(mm_image); i++) {
+		/* A block of its own, so that a read beyond its end is seen. */
+		uint8_t *cut = malloc(i ? i : 1);
+
+		memcpy(cut, mm_image, i);
+		assert_int_equal(images_with_advice(cut, i, &all, 1, 18, &image, &len), -EBADMSG);
+		free(cut);
+	}
+	assert_null(image);
+}
+
 /* Every prefix of a good image is refused or shorter, and nothing is read beyond it. */
 static void test_truncated(void **state)
 {
@@ -209,6 +263,8 @@ int main(void)
 		cmocka_unit_test(test_written),
 		cmocka_unit_test(test_wide_count),
 		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_advice),
+		cmocka_unit_test(test_advice_broken),
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_unlock),
 		cmocka_unit_test(test_rseq),
