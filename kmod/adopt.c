@@ -105,7 +105,7 @@ static void adopted_free(struct adopted *a)
 {
 	pfnset_destroy(&a->pages);
 	pfnset_destroy(&a->record);
-	kvfree(a->processes);
+	record_parts_free(&a->parts);
 	vfree(a->stream);
 	kvfree(a);
 }
@@ -128,7 +128,7 @@ int adopt(struct nvwa_adopt *arg)
 		err = read_stream(a);
 	if (!err)
 		err = record_check_stream(a->stream, a->header.record_len, a->header.nr_pages,
-					  &a->pages, &a->processes, &a->nr_processes);
+					  &a->pages, &a->parts);
 	if (!err)
 		err = note_record(a, a->header_phys, PAGE_SIZE);
 	for (i = 0; !err && i < a->header.nr_chunks; i++)
@@ -147,8 +147,9 @@ int adopt(struct nvwa_adopt *arg)
 	arg->tai_offset_s = a->header.tai_offset_s;
 	nvwa_adopted = a;
 	__module_get(THIS_MODULE);
-	pr_info("adopted %llu pages of %u processes, record of %llu bytes from %s\n",
-		arg->nr_pages, a->nr_processes, arg->record_len, a->header.writer);
+	pr_info("adopted %llu pages of %u processes and %u files, record of %llu bytes from %s\n",
+		arg->nr_pages, a->parts.nr_processes, a->parts.nr_shmem, arg->record_len,
+		a->header.writer);
 	return 0;
 }
 

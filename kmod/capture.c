@@ -4,16 +4,16 @@
  * copy those that cannot stay where they are, and write down where they lie.
  * Page tables are never changed; letting go is dropping references and copies.
  */
-#include "nvwa.h"
+#include "capture.h"
 
 #include <linux/delay.h>
+#include <linux/file.h>
 #include <linux/highmem.h>
 #include <linux/mmap_lock.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#define BATCH		512U
 #define MAX_RANGES	(1U << 20)
 
 /*
@@ -23,30 +23,10 @@
 #define DMA_WAIT_NS	NSEC_PER_SEC
 #define UNKNOWN_WAIT_NS	(100 * NSEC_PER_MSEC)
 
-struct capture {
-	struct outside outside;
-	struct store store;
-	struct pfnset pinned;		/* we hold one reference each */
-	struct pfnset copies;		/* ours */
-	struct xarray pids;		/* processes captured so far */
-	u8 nonce[NVWA_NONCE_LEN];
-	char writer[NVWA_WRITER_LEN];
-	bool sealed;
-};
-
-/* One call: the pages of one process. */
+/* One call of capture_process(). */
 struct job {
-	struct capture *c;
+	struct capture_job common;
 	struct mm_struct *mm;
-	struct nvwa_capture *arg;
-	struct page **pages;		/* BATCH */
-	struct nvwa_run *runs;
-	u64 nr_runs;
-	u64 max_runs;
-	u64 nr_pages;
-	s64 dma_wait_ns;		/* left of the above */
-	s64 unknown_wait_ns;
-	u64 nr_unknown;			/* pages with a reference of unknown purpose */
 };
 
 int capture_begin(struct nvwa_begin *b, struct capture **out)
@@ -63,6 +43,7 @@ int capture_begin(struct nvwa_begin *b, struct capture **out)
 	pfnset_init(&c->pinned);
 	pfnset_init(&c->copies);
 	xa_init(&c->pids);
+	xa_init(&c->shmem);
 	memcpy(c->nonce, b->nonce, sizeof(c->nonce));
 	memcpy(c->writer, b->writer, sizeof(c->writer));
 	err = nvwa_get_ranges(b->scratch, b->nr_scratch, PHYS_ADDR_MAX, &c->outside.scratch);
@@ -91,7 +72,8 @@ static void copy_free(struct page *page)
 
 void capture_end(struct capture *c)
 {
-	unsigned long pfn;
+	unsigned long pfn, id;
+	struct file *file;
 
 	for (pfn = pfnset_next(&c->pinned, 0); pfn != ULONG_MAX;
 	     pfn = pfnset_next(&c->pinned, pfn + 1)) {
@@ -106,6 +88,9 @@ void capture_end(struct capture *c)
 	pfnset_destroy(&c->pinned);
 	pfnset_destroy(&c->copies);
 	xa_destroy(&c->pids);
+	xa_for_each(&c->shmem, id, file)
+		fput(file);
+	xa_destroy(&c->shmem);
 	store_destroy(&c->store);
 	outside_destroy(&c->outside);
 	kvfree(c);
@@ -116,7 +101,7 @@ u64 capture_held(const struct capture *c)
 	return c->pinned.nr + c->copies.nr;
 }
 
-static int run_add(struct job *j, u64 addr, unsigned long pfn, u32 nr)
+static int run_add(struct capture_job *j, u64 addr, unsigned long pfn, u32 nr)
 {
 	struct nvwa_run *r = j->nr_runs ? &j->runs[j->nr_runs - 1] : NULL;
 
@@ -143,8 +128,7 @@ static int run_add(struct job *j, u64 addr, unsigned long pfn, u32 nr)
 	return 0;
 }
 
-/* Undo what this call took. */
-static void job_undo(struct job *j)
+void capture_job_undo(struct capture_job *j)
 {
 	struct capture *c = j->c;
 	unsigned long pfn;
@@ -169,8 +153,8 @@ static void job_undo(struct job *j)
 enum holder { HOLDER_NONE, HOLDER_UNKNOWN, HOLDER_DMA };
 
 /*
- * Does somebody else hold this page? All but its mappings, the swap cache and
- * ourselves count. Drivers that write into it pin it, which shows as a large
+ * Does somebody else hold this page? All but its mappings, the page or swap
+ * cache and ourselves count. Drivers that write into it pin it, which shows as a large
  * count. Before 6.5 direct I/O took a plain reference, but so do many others
  * who do not write, and the per-CPU batches of the LRU lists do, for as long
  * as nobody fills them (a page that waits to be put on a list is off it).
@@ -187,7 +171,7 @@ static enum holder page_holder(struct capture *c, struct page *page)
 	if (folio_test_ksm(folio))
 		return HOLDER_NONE;
 	extra = folio_ref_count(folio) - (atomic_read(&folio->_mapcount) + 1) -
-		folio_test_swapcache(folio) - 1;
+		(folio_test_swapcache(folio) || !folio_test_anon(folio)) - 1;
 	if (extra <= 0)
 		return HOLDER_NONE;
 	extra -= pfnset_has(&c->pinned, page_to_pfn(page));
@@ -215,14 +199,14 @@ static bool writes_unpinned(struct mm_struct *mm)
  * Wait until nobody else holds the pages of a batch. A DMA that ends after the
  * page was copied, or in the middle of the jump, would corrupt memory.
  */
-static int wait_for_holders(struct job *j, u64 addr, long nr)
+static int wait_for_holders(struct capture_job *j, u64 addr, struct page **pages, long nr)
 {
 	enum holder holder;
 	s64 *left, start;
 	long i;
 
 	for (i = 0; i < nr; i++) {
-		while ((holder = page_holder(j->c, j->pages[i])) != HOLDER_NONE) {
+		while ((holder = page_holder(j->c, pages[i])) != HOLDER_NONE) {
 			left = holder == HOLDER_DMA ? &j->dma_wait_ns : &j->unknown_wait_ns;
 			if (*left <= 0)
 				break;
@@ -233,9 +217,9 @@ static int wait_for_holders(struct job *j, u64 addr, long nr)
 			*left -= ktime_get_ns() - start;
 		}
 		if (holder == HOLDER_DMA) {
-			j->arg->busy_addr = addr + i * PAGE_SIZE;
-			pr_err("process %d: the page at %#llx is held for DMA\n",
-			       j->arg->pid, j->arg->busy_addr);
+			j->busy_addr = addr + i * PAGE_SIZE;
+			pr_err("%s %llu: the page at %#llx is held for DMA\n",
+			       j->kind, j->id, j->busy_addr);
 			return -EBUSY;
 		}
 		j->nr_unknown += holder == HOLDER_UNKNOWN;
@@ -243,21 +227,11 @@ static int wait_for_holders(struct job *j, u64 addr, long nr)
 	return 0;
 }
 
-static int page_check(struct page *page)
-{
-	if (PageHWPoison(page))
-		return -EIO;
-	/* Also refuses the zero page, which is no memory of the process. */
-	if (!PageAnon(page) || PageHuge(page))
-		return -EFAULT;
-	return 0;
-}
-
 /*
  * Take over the caller's references on frames in a row that may stay where
  * they are; -EEXIST if they may not.
  */
-static int row_pin(struct job *j, u64 addr, unsigned long pfn, u32 nr)
+static int row_pin(struct capture_job *j, u64 addr, unsigned long pfn, u32 nr)
 {
 	struct capture *c = j->c;
 	int err;
@@ -272,12 +246,12 @@ static int row_pin(struct job *j, u64 addr, unsigned long pfn, u32 nr)
 		pfnset_del(&c->pinned, pfn, nr);
 		return err;
 	}
-	j->arg->nr_pinned += nr;
+	j->nr_pinned += nr;
 	return 0;
 }
 
 /* Copy a page and drop the caller's reference on it; on failure that is the caller's still. */
-static int page_copy(struct job *j, u64 addr, struct page *page)
+static int page_copy(struct capture_job *j, u64 addr, struct page *page)
 {
 	struct capture *c = j->c;
 	bool shared = pfnset_has(&c->pinned, page_to_pfn(page));
@@ -296,9 +270,9 @@ static int page_copy(struct job *j, u64 addr, struct page *page)
 	copy_highpage(copy, page);
 	put_page(page);
 	if (shared)
-		j->arg->nr_unshared++;
+		j->nr_unshared++;
 	else
-		j->arg->nr_evacuated++;
+		j->nr_evacuated++;
 	return 0;
 
 fail_run:
@@ -312,7 +286,7 @@ fail_copy:
  * Take over the caller's references on the first pages that are frames in a
  * row; *taken is how many of them, the others are the caller's still.
  */
-static int row_take(struct job *j, u64 addr, struct page **pages, long nr, long *taken)
+static int row_take(struct capture_job *j, u64 addr, struct page **pages, long nr, long *taken)
 {
 	unsigned long pfn = page_to_pfn(pages[0]);
 	long row = 1;
@@ -336,11 +310,59 @@ static int row_take(struct job *j, u64 addr, struct page **pages, long nr, long 
 	return 0;
 }
 
-/* Take up to BATCH pages from addr; returns how many. */
+int capture_job_take(struct capture_job *j, u64 addr, struct page **pages, long nr)
+{
+	long i, taken;
+	int err = 0;
+
+	for (i = 0; i < nr && !err; i++)
+		err = PageHWPoison(pages[i]) ? -EIO : 0;
+	if (!err)
+		err = wait_for_holders(j, addr, pages, nr);
+	for (i = 0; i < nr && !err; i += taken)
+		err = row_take(j, addr + i * PAGE_SIZE, &pages[i], nr - i, &taken);
+	for (; i < nr; i++)
+		put_page(pages[i]);
+	return err;
+}
+
+int capture_job_init(struct capture_job *j, struct capture *c, const char *kind, u64 id)
+{
+	*j = (struct capture_job){
+		.c = c,
+		.kind = kind,
+		.id = id,
+		.dma_wait_ns = DMA_WAIT_NS,
+		.unknown_wait_ns = c->writes_unpinned ? UNKNOWN_WAIT_NS : 0,
+	};
+	j->pages = kmalloc_array(CAPTURE_BATCH, sizeof(*j->pages), GFP_KERNEL);
+	return j->pages ? 0 : -ENOMEM;
+}
+
+void capture_job_free(struct capture_job *j)
+{
+	kfree(j->pages);
+	kvfree(j->runs);
+}
+
+/* Private memory; also refuses the zero page, which is no memory of the process. */
+static bool pages_anon(struct page **pages, long nr)
+{
+	long i;
+
+	for (i = 0; i < nr; i++) {
+		if (!PageHWPoison(pages[i]) && (!PageAnon(pages[i]) || PageHuge(pages[i])))
+			return false;
+	}
+	return true;
+}
+
+/* Take up to CAPTURE_BATCH pages from addr; returns how many. */
 static long batch_take(struct job *j, u64 addr, unsigned long nr)
 {
-	long i, got, taken;
-	int err = 0;
+	struct page **pages = j->common.pages;
+	long i, got;
+	int err;
 
 	/*
 	 * Without FOLL_WRITE a page shared copy-on-write stays shared, with
@@ -350,19 +372,16 @@ static long batch_take(struct job *j, u64 addr, unsigned long nr)
 	if (mmap_read_lock_killable(j->mm))
 		return -EINTR;
 	got = get_user_pages_remote(j->mm, addr, nr, FOLL_FORCE | FOLL_DUMP | FOLL_HWPOISON,
-				    j->pages, NULL);
+				    pages, NULL);
 	mmap_read_unlock(j->mm);
 	if (got <= 0)
 		return got == -EHWPOISON ? -EIO : got ? got : -EFAULT;
-
-	for (i = 0; i < got && !err; i++)
-		err = page_check(j->pages[i]);
-	if (!err)
-		err = wait_for_holders(j, addr, got);
-	for (i = 0; i < got && !err; i += taken)
-		err = row_take(j, addr + i * PAGE_SIZE, &j->pages[i], got - i, &taken);
-	for (; i < got; i++)
-		put_page(j->pages[i]);
+	if (!pages_anon(pages, got)) {
+		for (i = 0; i < got; i++)
+			put_page(pages[i]);
+		return -EFAULT;
+	}
+	err = capture_job_take(&j->common, addr, pages, got);
 	return err ? err : got;
 }
 
@@ -375,11 +394,11 @@ static int job_take(struct job *j, const struct nvwa_range *ranges, u32 nr_range
 	for (i = 0; i < nr_ranges; i++) {
 		end = ranges[i].start + ranges[i].len;
 		for (addr = ranges[i].start; addr < end; addr += got * PAGE_SIZE) {
-			got = batch_take(j, addr,
-					 min_t(u64, BATCH, (end - addr) / PAGE_SIZE));
+			got = min_t(u64, CAPTURE_BATCH, (end - addr) / PAGE_SIZE);
+			got = batch_take(j, addr, got);
 			if (got < 0) {
-				pr_err("process %d: cannot take the page at or behind %#llx: %ld\n",
-				       j->arg->pid, addr, got);
+				pr_err("process %llu: cannot take pages from %#llx on: %ld\n",
+				       j->common.id, addr, got);
 				return got;
 			}
 			cond_resched();
@@ -391,11 +410,7 @@ static int job_take(struct job *j, const struct nvwa_range *ranges, u32 nr_range
 int capture_process(struct capture *c, struct nvwa_capture *arg)
 {
 	struct nvwa_range *ranges = NULL;
-	struct job j = {
-		.c = c,
-		.arg = arg,
-		.dma_wait_ns = DMA_WAIT_NS,
-	};
+	struct job j = { 0 };
 	int err;
 
 	if (c->sealed || arg->flags || arg->nr_ranges > MAX_RANGES)
@@ -405,15 +420,16 @@ int capture_process(struct capture *c, struct nvwa_capture *arg)
 	err = nvwa_get_ranges(arg->ranges, arg->nr_ranges, TASK_SIZE_MAX, &ranges);
 	if (err)
 		return err;
-	j.pages = kmalloc_array(BATCH, sizeof(*j.pages), GFP_KERNEL);
-	err = j.pages ? 0 : -ENOMEM;
-	if (err)
-		goto free_ranges;
 	j.mm = nvwa_mm_of(arg->pid);
 	err = j.mm ? 0 : -ESRCH;
 	if (err)
-		goto free_pages;
-	j.unknown_wait_ns = writes_unpinned(j.mm) ? UNKNOWN_WAIT_NS : 0;
+		goto free_ranges;
+	c->writes_unpinned |= writes_unpinned(j.mm);
+	err = capture_job_init(&j.common, c, "process", arg->pid);
+	if (err)
+		goto put_mm;
+	if (!writes_unpinned(j.mm))
+		j.common.unknown_wait_ns = 0;
 	err = xa_insert(&c->pids, arg->pid, xa_mk_value(1), GFP_KERNEL);
 	if (err) {
 		err = err == -EBUSY ? -EEXIST : err;
@@ -422,22 +438,25 @@ int capture_process(struct capture *c, struct nvwa_capture *arg)
 
 	err = job_take(&j, ranges, arg->nr_ranges);
 	if (!err)
-		err = store_put_pages(&c->store, arg->pid, j.runs, j.nr_runs, j.nr_pages);
+		err = store_put_pages(&c->store, arg->pid, j.common.runs, j.common.nr_runs,
+				      j.common.nr_pages);
+	arg->busy_addr = j.common.busy_addr;
 	if (err) {
-		job_undo(&j);
+		capture_job_undo(&j.common);
 		xa_erase(&c->pids, arg->pid);
 		goto put_mm;
 	}
-	arg->nr_runs = j.nr_runs;
-	if (j.nr_unknown && writes_unpinned(j.mm))
+	arg->nr_pinned = j.common.nr_pinned;
+	arg->nr_evacuated = j.common.nr_evacuated;
+	arg->nr_unshared = j.common.nr_unshared;
+	arg->nr_runs = j.common.nr_runs;
+	if (j.common.nr_unknown && writes_unpinned(j.mm))
 		pr_info("process %d: %llu pages have a reference of unknown purpose\n",
-			arg->pid, j.nr_unknown);
+			arg->pid, j.common.nr_unknown);
 
 put_mm:
 	mmput(j.mm);
-free_pages:
-	kfree(j.pages);
-	kvfree(j.runs);
+	capture_job_free(&j.common);
 free_ranges:
 	kvfree(ranges);
 	outside_trim(&c->outside);

@@ -220,9 +220,9 @@ static struct record_process *process_of(s32 pid)
 {
 	u32 i;
 
-	for (i = 0; i < nvwa_adopted->nr_processes; i++) {
-		if (nvwa_adopted->processes[i].pid == pid)
-			return &nvwa_adopted->processes[i];
+	for (i = 0; i < nvwa_adopted->parts.nr_processes; i++) {
+		if (nvwa_adopted->parts.processes[i].pid == pid)
+			return &nvwa_adopted->parts.processes[i];
 	}
 	return NULL;
 }

@@ -115,6 +115,11 @@ static long call_capture(struct file *file, void *data)
 	return owner == file ? capture_process(capture, data) : -EINVAL;
 }
 
+static long call_capture_shmem(struct file *file, void *data)
+{
+	return owner == file ? capture_shmem(capture, data) : -EINVAL;
+}
+
 static long call_put(struct file *file, void *data)
 {
 	return owner == file ? capture_put(capture, data) : -EINVAL;
@@ -153,6 +158,11 @@ static long call_insert(struct file *file, void *data)
 	return nvwa_state == NVWA_STATE_ADOPTED ? insert_process(data) : -ENOENT;
 }
 
+static long call_insert_shmem(struct file *file, void *data)
+{
+	return nvwa_state == NVWA_STATE_ADOPTED ? insert_shmem(data) : -ENOENT;
+}
+
 static long call_release(struct file *file, void *data)
 {
 	int err = nvwa_state == NVWA_STATE_ADOPTED ? adopt_release(data) : -ENOENT;
@@ -175,6 +185,8 @@ static const struct {
 	{ NVWA_IOC_ADD_MEMORY, call_add_memory },
 	{ NVWA_IOC_INSERT, call_insert },
 	{ NVWA_IOC_RELEASE, call_release },
+	{ NVWA_IOC_CAPTURE_SHMEM, call_capture_shmem },
+	{ NVWA_IOC_INSERT_SHMEM, call_insert_shmem },
 };
 
 static long nvwa_ioctl(struct file *file, unsigned int cmd, unsigned long user)

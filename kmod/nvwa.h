@@ -115,6 +115,8 @@ int store_put_file(struct store *s, const char *name, u32 name_len,
 		   const void __user *data, u64 len);
 int store_put_pages(struct store *s, s32 pid, const struct nvwa_run *runs, u64 nr_runs,
 		    u64 nr_pages);
+int store_put_shmem(struct store *s, u64 id, u64 len, const struct nvwa_run *runs, u64 nr_runs,
+		    u64 nr_pages);
 u64 store_memory(const struct store *s);
 /* Does any memory of the record meet this range? */
 bool store_meets(const struct store *s, u64 start, u64 len);
@@ -125,6 +127,7 @@ struct capture;
 int capture_begin(struct nvwa_begin *b, struct capture **out);
 void capture_end(struct capture *c);
 int capture_process(struct capture *c, struct nvwa_capture *arg);
+int capture_shmem(struct capture *c, struct nvwa_capture_shmem *arg);	/* shmem-capture.c */
 int capture_put(struct capture *c, struct nvwa_put *arg);
 int capture_seal(struct capture *c, struct nvwa_seal *arg);
 u64 capture_held(const struct capture *c);
@@ -137,22 +140,38 @@ struct record_process {
 	s32 pid;
 	bool inserted;
 };
+
+struct record_shmem {
+	const struct nvwa_run *runs;
+	u64 nr_runs;
+	u64 nr_pages;
+	u64 id;
+	u64 len;
+	bool inserted;
+};
+
+struct record_parts {
+	struct record_process *processes;
+	struct record_shmem *shmem;
+	u32 nr_processes;
+	u32 nr_shmem;
+};
+void record_parts_free(struct record_parts *parts);
 bool record_name_ok(const char *name, u32 len);
 int record_check_header(const struct nvwa_header *h, const u8 *nonce);
 /*
- * Check the stream; fills in the processes (kvmalloc()ed) and adds the pages
- * of all runs to the set.
+ * Check the stream; fills in the parts and adds the pages of all runs to the
+ * set. Free the parts in any case.
  */
 int record_check_stream(const void *stream, u64 len, u64 nr_pages, struct pfnset *pages,
-			struct record_process **processes, u32 *nr_processes);
+			struct record_parts *parts);
 
 /* adopt.c: the new kernel's side. */
 struct adopted {
 	struct nvwa_header header;
 	u64 header_phys;
 	void *stream;			/* header.record_len bytes */
-	struct record_process *processes;
-	u32 nr_processes;
+	struct record_parts parts;
 	struct pfnset pages;		/* captured, not yet claimed */
 	struct pfnset record;		/* header and chunks */
 };
@@ -174,5 +193,6 @@ void memory_give(unsigned long pfn, unsigned long nr);
 
 /* insert.c */
 int insert_process(struct nvwa_insert *arg);
+int insert_shmem(struct nvwa_insert_shmem *arg);	/* shmem-insert.c */
 
 #endif

@@ -99,37 +99,90 @@ int record_check_header(const struct nvwa_header *h, const u8 *nonce)
 	return check_chunks(h);
 }
 
-/* The runs of one process: sorted, apart, in hidden memory, and named by nobody else. */
-static int check_runs(struct record_process *p, struct pfnset *pages)
+/*
+ * The runs of one section: sorted, apart, below limit, in hidden memory, and
+ * named by nobody else. Counts their pages.
+ */
+static int check_runs(const char *kind, u64 id, const struct nvwa_run *runs, u64 nr_runs,
+		      u64 limit, struct pfnset *pages, u64 *nr_pages)
 {
-	const u64 limit = PHYS_PFN(NVWA_PHYS_LIMIT);
+	const u64 pfns = PHYS_PFN(NVWA_PHYS_LIMIT);
 	u64 i, end = 0;
 	int err;
 
-	for (i = 0; i < p->nr_runs; i++) {
-		const struct nvwa_run *r = &p->runs[i];
+	for (i = 0; i < nr_runs; i++) {
+		const struct nvwa_run *r = &runs[i];
 		u64 len = (u64)r->nr * PAGE_SIZE;
 
 		if (r->flags || !r->nr || !PAGE_ALIGNED(r->addr) || r->addr < end ||
-		    r->addr >= TASK_SIZE_MAX || len > TASK_SIZE_MAX - r->addr)
-			return refuse("process %d: run %llu: %u pages at %#llx, flags %#x",
-				      p->pid, i, r->nr, r->addr, r->flags);
-		if (r->pfn >= limit || r->nr > limit - r->pfn)
-			return refuse("process %d: run %llu: no such page %#llx",
-				      p->pid, i, r->pfn);
+		    r->addr >= limit || len > limit - r->addr)
+			return refuse("%s %llu: run %llu: %u pages at %#llx, flags %#x",
+				      kind, id, i, r->nr, r->addr, r->flags);
+		if (r->pfn >= pfns || r->nr > pfns - r->pfn)
+			return refuse("%s %llu: run %llu: no such page %#llx",
+				      kind, id, i, r->pfn);
 		if (!memory_hidden(PFN_PHYS(r->pfn), len))
-			return refuse("process %d: page %#llx lies in this kernel's own memory",
-				      p->pid, r->pfn);
+			return refuse("%s %llu: page %#llx lies in this kernel's own memory",
+				      kind, id, r->pfn);
 		err = pfnset_add(pages, r->pfn, r->nr);
 		if (err == -EEXIST)
-			return refuse("process %d: page %#llx is named twice", p->pid, r->pfn);
+			return refuse("%s %llu: page %#llx is named twice", kind, id, r->pfn);
 		if (err)
 			return err;
 		end = r->addr + len;
-		p->nr_pages += r->nr;
+		*nr_pages += r->nr;
 		cond_resched();
 	}
 	return 0;
+}
+
+static int check_process(const struct nvwa_section *h, const void *data, struct pfnset *pages,
+			 struct record_parts *parts)
+{
+	struct record_process *p = &parts->processes[parts->nr_processes];
+	u32 i;
+
+	if (h->pid <= 0 || h->name_len || h->data_len % sizeof(struct nvwa_run))
+		return refuse("pages of process %d: %llu bytes", h->pid, h->data_len);
+	for (i = 0; i < parts->nr_processes; i++) {
+		if (parts->processes[i].pid == h->pid)
+			return refuse("process %d is there twice", h->pid);
+	}
+	*p = (struct record_process){
+		.pid = h->pid,
+		.runs = data,
+		.nr_runs = h->data_len / sizeof(struct nvwa_run),
+	};
+	parts->nr_processes++;
+	return check_runs("process", p->pid, p->runs, p->nr_runs, TASK_SIZE_MAX, pages,
+			  &p->nr_pages);
+}
+
+static int check_shmem(const struct nvwa_section *h, const void *data, struct pfnset *pages,
+		       struct record_parts *parts)
+{
+	struct record_shmem *p = &parts->shmem[parts->nr_shmem];
+	const struct nvwa_shmem *head = data;
+	u32 i;
+
+	if (h->pid || h->name_len || h->data_len < sizeof(*head) ||
+	    (h->data_len - sizeof(*head)) % sizeof(struct nvwa_run))
+		return refuse("pages of shared memory: %llu bytes", h->data_len);
+	if (!head->id || head->reserved || head->len > MAX_LFS_FILESIZE)
+		return refuse("shared memory %llu: %llu bytes", head->id, head->len);
+	for (i = 0; i < parts->nr_shmem; i++) {
+		if (parts->shmem[i].id == head->id)
+			return refuse("shared memory %llu is there twice", head->id);
+	}
+	*p = (struct record_shmem){
+		.id = head->id,
+		.len = head->len,
+		.runs = data + sizeof(*head),
+		.nr_runs = (h->data_len - sizeof(*head)) / sizeof(struct nvwa_run),
+	};
+	parts->nr_shmem++;
+	return check_runs("shared memory", p->id, p->runs, p->nr_runs, PAGE_ALIGN(p->len), pages,
+			  &p->nr_pages);
 }
 
 /* The section at *pos, which moves behind it; 1, 0 at the end, or an error. */
@@ -163,69 +216,57 @@ static int next_section(const void *stream, u64 len, u64 *pos, const struct nvwa
 }
 
 static int check_section(const struct nvwa_section *h, const char *name, const void *data,
-			 struct pfnset *pages, struct record_process *all, u32 *nr)
+			 struct pfnset *pages, struct record_parts *parts)
 {
-	struct record_process *p = &all[*nr];
-	u32 i;
-
 	switch (h->kind) {
 	case NVWA_SECTION_FILE:
 		if (h->pid || !record_name_ok(name, h->name_len))
 			return refuse("bad file name '%*pE'", (int)h->name_len, name);
 		return 0;
 	case NVWA_SECTION_PAGES:
-		if (h->pid <= 0 || h->name_len || h->data_len % sizeof(struct nvwa_run))
-			return refuse("pages of process %d: %llu bytes", h->pid, h->data_len);
-		for (i = 0; i < *nr; i++) {
-			if (all[i].pid == h->pid)
-				return refuse("process %d is there twice", h->pid);
-		}
-		*p = (struct record_process){
-			.pid = h->pid,
-			.runs = data,
-			.nr_runs = h->data_len / sizeof(struct nvwa_run),
-		};
-		(*nr)++;
-		return check_runs(p, pages);
+		return check_process(h, data, pages, parts);
+	case NVWA_SECTION_SHMEM:
+		return check_shmem(h, data, pages, parts);
 	default:
 		return refuse("unknown section kind %u", h->kind);
 	}
 }
 
+void record_parts_free(struct record_parts *parts)
+{
+	kvfree(parts->processes);
+	kvfree(parts->shmem);
+	memset(parts, 0, sizeof(*parts));
+}
+
 int record_check_stream(const void *stream, u64 len, u64 nr_pages, struct pfnset *pages,
-			struct record_process **processes, u32 *nr_processes)
+			struct record_parts *parts)
 {
 	const struct nvwa_section *head;
-	struct record_process *all;
 	const char *name;
 	const void *data;
+	u32 nr_processes = 0, nr_shmem = 0;
 	u64 pos = 0;
-	u32 nr = 0;
 	int more, err;
 
-	while ((more = next_section(stream, len, &pos, &head, &name, &data)) > 0)
-		nr += head->kind == NVWA_SECTION_PAGES;
+	memset(parts, 0, sizeof(*parts));
+	while ((more = next_section(stream, len, &pos, &head, &name, &data)) > 0) {
+		nr_processes += head->kind == NVWA_SECTION_PAGES;
+		nr_shmem += head->kind == NVWA_SECTION_SHMEM;
+	}
 	if (more < 0)
 		return more;
-	all = kvcalloc(nr + 1, sizeof(*all), GFP_KERNEL);
-	if (!all)
+	parts->processes = kvcalloc(nr_processes + 1, sizeof(*parts->processes), GFP_KERNEL);
+	parts->shmem = kvcalloc(nr_shmem + 1, sizeof(*parts->shmem), GFP_KERNEL);
+	if (!parts->processes || !parts->shmem)
 		return -ENOMEM;
 	pos = 0;
-	nr = 0;
 	while (next_section(stream, len, &pos, &head, &name, &data) > 0) {
-		err = check_section(head, name, data, pages, all, &nr);
+		err = check_section(head, name, data, pages, parts);
 		if (err)
-			goto fail;
+			return err;
 	}
-	if (pages->nr != nr_pages) {
-		err = refuse("%llu pages named, %llu announced", pages->nr, nr_pages);
-		goto fail;
-	}
-	*processes = all;
-	*nr_processes = nr;
+	if (pages->nr != nr_pages)
+		return refuse("%llu pages named, %llu announced", pages->nr, nr_pages);
 	return 0;
-
-fail:
-	kvfree(all);
-	return err;
 }

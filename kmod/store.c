@@ -7,6 +7,7 @@
 #include "nvwa.h"
 
 #include <linux/highmem.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
@@ -200,6 +201,27 @@ int store_put_pages(struct store *s, s32 pid, const struct nvwa_run *runs, u64 n
 
 	if (!err)
 		s->nr_pages += nr_pages;
+	return err;
+}
+
+int store_put_shmem(struct store *s, u64 id, u64 len, const struct nvwa_run *runs, u64 nr_runs,
+		    u64 nr_pages)
+{
+	struct nvwa_shmem *data = kvmalloc(sizeof(*data) + nr_runs * sizeof(*runs), GFP_KERNEL);
+	struct nvwa_section head = {
+		.kind = NVWA_SECTION_SHMEM,
+		.data_len = sizeof(*data) + nr_runs * sizeof(*runs),
+	};
+	int err;
+
+	if (!data)
+		return -ENOMEM;
+	*data = (struct nvwa_shmem){ .id = id, .len = len };
+	memcpy(data + 1, runs, nr_runs * sizeof(*runs));
+	err = store_section(s, &head, NULL, data, NULL);
+	if (!err)
+		s->nr_pages += nr_pages;
+	kvfree(data);
 	return err;
 }
 

@@ -4,17 +4,19 @@
  *
  * Before the jump. NVWA_IOC_BEGIN opens a capture on this file descriptor;
  * one capture may be open at a time (-EBUSY). NVWA_IOC_CAPTURE takes the
- * pages of a stopped process, NVWA_IOC_PUT adds a file, NVWA_IOC_SEAL makes
- * the record valid. Closing the descriptor, or the death of the process that
- * holds it, undoes everything: pages are let go and the record's memory is
- * wiped and freed, sealed or not. Page tables are never changed, so the
- * programs may go on at once.
+ * pages of a stopped process, NVWA_IOC_CAPTURE_SHMEM those of a file in
+ * shared memory (tmpfs, memfd, SysV, shared anonymous), NVWA_IOC_PUT adds a
+ * file, NVWA_IOC_SEAL makes the record valid. Closing the descriptor, or the
+ * death of the process that holds it, undoes everything: pages are let go and
+ * the record's memory is wiped and freed, sealed or not. Page tables are never
+ * changed, so the programs may go on at once.
  *
  * After the jump. NVWA_IOC_ADOPT finds, checks and reads in the record; from
  * then on read(2) and pread(2) give the record stream (uapi/record.h).
  * NVWA_IOC_ADD_MEMORY adds hidden RAM while holding back the pages that the
  * record names; NVWA_IOC_INSERT puts the pages of one process of the record
- * into a stopped process; NVWA_IOC_RELEASE wipes and frees whatever was not
+ * into a stopped process, NVWA_IOC_INSERT_SHMEM those of a file in shared memory
+ * into another such file; NVWA_IOC_RELEASE wipes and frees whatever was not
  * claimed. This state belongs to the module, not to a descriptor; the module
  * cannot be unloaded between ADOPT and RELEASE.
  *
@@ -30,7 +32,7 @@
 
 #define NVWA_DEVICE		"/dev/nvwa"
 /* Raised when a call changes; the tool and the module must agree. */
-#define NVWA_ABI_VERSION	1
+#define NVWA_ABI_VERSION	2
 
 /* A physical address range, page aligned. */
 struct nvwa_range {
@@ -67,6 +69,30 @@ struct nvwa_capture {
 	__u64 nr_unshared;	/* out: pages copied as another process of the record has them */
 	__u64 nr_runs;		/* out */
 	__u64 busy_addr;	/* out, with -EBUSY */
+};
+
+/*
+ * Take the pages of a file in shared memory that are in memory or in the swap
+ * space; holes stay holes. It may be mapped by anybody, but nobody may write to
+ * it any more. Capture the processes first: what they do tells how long to wait
+ * for others who hold pages. Errors: -EBADF, no such descriptor; -EOPNOTSUPP, not
+ * a file in shared memory (huge pages of hugetlbfs neither); -EEXIST, this id or
+ * this file was captured before; -EBUSY, somebody else holds pages after the
+ * deadline (busy_at names the first); -EIO, a page is poisoned or cannot be
+ * read from the swap space; -ENOMEM. On error nothing of this call is kept.
+ */
+struct nvwa_capture_shmem {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__s32 fd;		/* in: any descriptor of the file, if only for reading */
+	__u32 reserved;
+	__u64 id;		/* in: what INSERT_SHMEM asks for, not 0 */
+	__u64 max_len;		/* in: bytes of the file to take at most */
+	__u64 len;		/* out: bytes of the file that are carried, holes included */
+	__u64 nr_pinned;	/* out: pages taken where they are */
+	__u64 nr_evacuated;	/* out: pages copied out of the scratch */
+	__u64 nr_runs;		/* out */
+	__u64 busy_at;		/* out, with -EBUSY: offset in the file */
 };
 
 struct nvwa_put {
@@ -153,6 +179,25 @@ struct nvwa_insert {
 	__u64 bad_addr;		/* out, with -EFAULT */
 };
 
+/*
+ * Put the pages of the record's shared memory `id` into a file in shared memory,
+ * whatever seals it has. Where that has a page already its contents are replaced.
+ * Every page is accounted for as with INSERT. Errors: -EBADF; -EOPNOTSUPP, not
+ * a file in shared memory; -ENOENT, no such id in the record; -EALREADY,
+ * inserted before; -ESRCH, no such process; -EFBIG, the file is shorter than what
+ * was carried; -ENOSPC, the file system or the quota is full; -ENODATA, a page of
+ * it was not adopted; -ENOMEM. Up to and with -EFBIG in this list nothing was done.
+ */
+struct nvwa_insert_shmem {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__s32 fd;		/* in: any descriptor of the file, if only for reading */
+	__s32 pid;		/* in: whose cgroup is charged; 0: the caller's */
+	__u64 id;		/* in */
+	__u64 nr_inserted;	/* out: the very same page frames */
+	__u64 nr_copied;	/* out: copied, over pages that were there */
+};
+
 struct nvwa_release {
 	__u32 size;
 	__u32 flags;		/* 0 */
@@ -188,5 +233,7 @@ struct nvwa_info {
 #define NVWA_IOC_ADD_MEMORY	_IOWR(NVWA_IOC_MAGIC, 6, struct nvwa_add_memory)
 #define NVWA_IOC_INSERT		_IOWR(NVWA_IOC_MAGIC, 7, struct nvwa_insert)
 #define NVWA_IOC_RELEASE	_IOWR(NVWA_IOC_MAGIC, 8, struct nvwa_release)
+#define NVWA_IOC_CAPTURE_SHMEM	_IOWR(NVWA_IOC_MAGIC, 9, struct nvwa_capture_shmem)
+#define NVWA_IOC_INSERT_SHMEM	_IOWR(NVWA_IOC_MAGIC, 10, struct nvwa_insert_shmem)
 
 #endif

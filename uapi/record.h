@@ -20,6 +20,9 @@
  *   NVWA_SECTION_PAGES  data is an array of struct nvwa_run, sorted by addr,
  *                       without overlap: where each captured page of process
  *                       `pid` lies. The pages belong to nobody else.
+ *   NVWA_SECTION_SHMEM  data is a struct nvwa_shmem and an array of struct
+ *                       nvwa_run as above, whose addr is an offset in a file in
+ *                       shared memory: where each captured page of it lies.
  *   NVWA_SECTION_FILE   data is the content of a file; name is its path below
  *                       NVWA_STATE_DIR in the next kernel, without a leading
  *                       slash and without "..".
@@ -34,7 +37,7 @@
 #include <linux/types.h>
 
 #define NVWA_RECORD_MAGIC	0x314345524157564eULL	/* "NVWAREC1" */
-#define NVWA_RECORD_VERSION	1
+#define NVWA_RECORD_VERSION	2
 
 #define NVWA_PAGE_SHIFT		12
 #define NVWA_PAGE_SIZE		4096UL
@@ -73,7 +76,7 @@ struct nvwa_header {
 	__u64 seal_boottime_ns;	/* CLOCK_BOOTTIME of the old kernel */
 	__u32 tsc_khz;		/* the old kernel's refined value */
 	__s32 tai_offset_s;	/* CLOCK_TAI - CLOCK_REALTIME, seconds */
-	__u64 nr_pages;		/* pages named by all NVWA_SECTION_PAGES runs */
+	__u64 nr_pages;		/* pages named by all runs */
 	char  writer[NVWA_WRITER_LEN];	/* kernel release and nvwa version, NUL padded */
 	struct nvwa_chunk chunks[NVWA_MAX_CHUNKS];
 	__u8  reserved[NVWA_PAGE_SIZE - 248 - NVWA_MAX_CHUNKS * sizeof(struct nvwa_chunk)];
@@ -81,18 +84,26 @@ struct nvwa_header {
 
 #define NVWA_SECTION_PAGES	1
 #define NVWA_SECTION_FILE	2
+#define NVWA_SECTION_SHMEM	3
 
 struct nvwa_section {
 	__u32 kind;		/* NVWA_SECTION_* */
 	__u32 flags;		/* none defined: 0 */
 	__s32 pid;		/* NVWA_SECTION_PAGES: the process, else 0 */
-	__u32 name_len;		/* bytes of name, at most 255; 0 for NVWA_SECTION_PAGES */
+	__u32 name_len;		/* bytes of name, at most 255; only NVWA_SECTION_FILE has one */
 	__u64 data_len;		/* bytes of data */
+};
+
+/* What NVWA_SECTION_SHMEM begins with. */
+struct nvwa_shmem {
+	__u64 id;		/* user space's, not 0, of one section only */
+	__u64 len;		/* bytes; no run reaches beyond its last page */
+	__u64 reserved;
 };
 
 /* nr consecutive virtual pages from addr are nr consecutive frames from pfn. */
 struct nvwa_run {
-	__u64 addr;		/* virtual address, page aligned */
+	__u64 addr;		/* virtual address or offset in the file, page aligned */
 	__u64 pfn;
 	__u32 nr;		/* pages, > 0 */
 	__u32 flags;		/* none defined: 0 */

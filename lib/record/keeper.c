@@ -52,6 +52,12 @@ int keeper_capture(int fd, struct nvwa_capture *c)
 	return call(fd, NVWA_IOC_CAPTURE, c);
 }
 
+int keeper_capture_shmem(int fd, struct nvwa_capture_shmem *c)
+{
+	c->size = sizeof(*c);
+	return call(fd, NVWA_IOC_CAPTURE_SHMEM, c);
+}
+
 int keeper_put(int fd, const char *name, const void *data, size_t len)
 {
 	struct nvwa_put p = {
@@ -87,6 +93,12 @@ int keeper_insert(int fd, struct nvwa_insert *i)
 {
 	i->size = sizeof(*i);
 	return call(fd, NVWA_IOC_INSERT, i);
+}
+
+int keeper_insert_shmem(int fd, struct nvwa_insert_shmem *i)
+{
+	i->size = sizeof(*i);
+	return call(fd, NVWA_IOC_INSERT_SHMEM, i);
 }
 
 int keeper_release(int fd, struct nvwa_release *r)

@@ -14,11 +14,13 @@ int keeper_info(int fd, struct nvwa_info *info);
 /* Each fills in size itself; the caller sets the "in" members only. */
 int keeper_begin(int fd, struct nvwa_begin *b);
 int keeper_capture(int fd, struct nvwa_capture *c);
+int keeper_capture_shmem(int fd, struct nvwa_capture_shmem *c);
 int keeper_put(int fd, const char *name, const void *data, size_t len);
 int keeper_seal(int fd, struct nvwa_seal *s);
 int keeper_adopt(int fd, struct nvwa_adopt *a);
 int keeper_add_memory(int fd, struct nvwa_add_memory *m);
 int keeper_insert(int fd, struct nvwa_insert *i);
+int keeper_insert_shmem(int fd, struct nvwa_insert_shmem *i);
 int keeper_release(int fd, struct nvwa_release *r);
 
 #endif

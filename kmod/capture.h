@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What capturing the memory of processes and of shared memory have in common. */
+#ifndef NVWA_CAPTURE_H
+#define NVWA_CAPTURE_H
+
+#include "nvwa.h"
+
+#define CAPTURE_BATCH	512U
+
+struct capture {
+	struct outside outside;
+	struct store store;
+	struct pfnset pinned;		/* we hold one reference each */
+	struct pfnset copies;		/* ours */
+	struct xarray pids;		/* processes captured so far */
+	struct xarray shmem;		/* struct file * by id; we hold a reference each */
+	bool writes_unpinned;		/* one of the processes may have writes that pin nothing */
+	u8 nonce[NVWA_NONCE_LEN];
+	char writer[NVWA_WRITER_LEN];
+	bool sealed;
+};
+
+/* One call: the pages of one process, or of one file in shared memory. */
+struct capture_job {
+	struct capture *c;
+	const char *kind;		/* for messages: kind and id say whose pages */
+	u64 id;
+	struct page **pages;		/* CAPTURE_BATCH */
+	struct nvwa_run *runs;		/* by address, or by offset in the file */
+	u64 nr_runs;
+	u64 max_runs;
+	u64 nr_pages;
+	u64 nr_pinned;			/* as in struct nvwa_capture, these four */
+	u64 nr_evacuated;
+	u64 nr_unshared;
+	u64 busy_addr;
+	s64 dma_wait_ns;		/* left to wait for others */
+	s64 unknown_wait_ns;
+	u64 nr_unknown;			/* pages with a reference of unknown purpose */
+};
+/* Allocates; capture_job_free() in any case. */
+int capture_job_init(struct capture_job *j, struct capture *c, const char *kind, u64 id);
+void capture_job_free(struct capture_job *j);
+/* Undo what this call took. */
+void capture_job_undo(struct capture_job *j);
+/*
+ * Take pages that follow each other from addr on, one reference of the
+ * caller's each, which this function takes over or drops. Waits until nobody
+ * else holds them. Errors: -EBUSY, -ENOMEM, -EINTR, -EIO.
+ */
+int capture_job_take(struct capture_job *j, u64 addr, struct page **pages, long nr);
+
+#endif
