@@ -49,9 +49,23 @@ void write_text(const char *path, const char *text);
 void stop_wait(pid_t pid);
 int end_wait(pid_t pid);
 
+/*
+ * Have a child do something and be killed, fifty times; returns how much free
+ * memory went (KiB). Others use memory too: what they take once does not go in
+ * a second try.
+ */
+/* KiB; what every round lost, be it one page in thirty, would be more. */
+#define LOST_MOST	32768
+long long lost_in_rounds(void (*f)(void *ctx), void *ctx, int *err);
+
 extern bool quiet;	/* no times of calls */
 
+/* old.c: read physical memory, and BEGIN with one range of scratch. */
+void read_phys(uint64_t phys, void *to, size_t len);
+int begin(int fd, struct nvwa_range *scratch, uint64_t *header);
+
 int test_old(void);
+int test_shmem(void);
 int test_held(void);
 int test_new(uint64_t base, uint64_t len);
 

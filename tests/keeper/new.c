@@ -15,22 +15,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct hidden hidden;
+struct hidden hidden;
 
 /* --- the record --- */
 
-static void *at(uint64_t offset)
+void *at(uint64_t offset)
 {
 	return hidden.mem + offset;
 }
 
-static uint64_t pfn_at(uint64_t offset)
+uint64_t pfn_at(uint64_t offset)
 {
 	return (hidden.base + offset) / PAGE;
 }
 
-static void section(struct record *r, uint32_t kind, int32_t pid, const char *name,
-		    const void *data, size_t len)
+void section(struct record *r, uint32_t kind, int32_t pid, const char *name, const void *data,
+	     size_t len, uint64_t nr_pages)
 {
 	struct nvwa_section s = {
 		.kind = kind, .pid = pid, .name_len = strlen(name), .data_len = len,
@@ -42,12 +42,7 @@ static void section(struct record *r, uint32_t kind, int32_t pid, const char *na
 	r->len += (s.name_len + 7) / 8 * 8;
 	memcpy(r->stream + r->len, data, len);
 	r->len += (len + 7) / 8 * 8;
-	if (kind == NVWA_SECTION_PAGES) {
-		const struct nvwa_run *run = data;
-
-		for (size_t i = 0; i < len / sizeof(*run); i++)
-			r->nr_pages += run[i].nr;
-	}
+	r->nr_pages += nr_pages;
 }
 
 static void run_add(struct runs *r, uint64_t addr, uint64_t pfn, uint32_t nr)
@@ -59,11 +54,11 @@ static void run_add(struct runs *r, uint64_t addr, uint64_t pfn, uint32_t nr)
 static void record_make(struct record *r)
 {
 	static struct runs runs;
-	uint64_t i, k;
+	uint64_t i, k, pages;
 	int pid;
 
 	memset(r, 0, sizeof(*r));
-	section(r, NVWA_SECTION_FILE, 0, "apps/one/meta.json", "{}\n", 3);
+	section(r, NVWA_SECTION_FILE, 0, "apps/one/meta.json", "{}\n", 3, 0);
 	for (pid = PID_MAIN; pid <= PID_NOWHERE; pid++) {
 		runs.nr = 0;
 		switch (pid) {
@@ -89,14 +84,16 @@ static void record_make(struct record *r)
 			run_add(&runs, AT_NOWHERE, pfn_at(60 * MIB), 10);
 			break;
 		}
-		for (i = 0; i < runs.nr; i++) {
+		for (i = 0, pages = 0; i < runs.nr; i++) {
+			pages += runs.v[i].nr;
 			for (k = 0; k < runs.v[i].nr; k++)
 				pattern_fill(at((runs.v[i].pfn + k) * PAGE - hidden.base),
 					     runs.v[i].addr + k * PAGE, pid);
 		}
-		section(r, NVWA_SECTION_PAGES, pid, "", runs.v, runs.nr * sizeof(runs.v[0]));
+		section(r, NVWA_SECTION_PAGES, pid, "", runs.v, runs.nr * sizeof(runs.v[0]), pages);
 	}
-	section(r, NVWA_SECTION_FILE, 0, "ram", hidden.mem, 300000);
+	shmem_record(r);
+	section(r, NVWA_SECTION_FILE, 0, "ram", hidden.mem, 300000, 0);
 }
 
 static void header_seal(struct nvwa_header *h)
@@ -181,7 +178,7 @@ static void test_header_refusals(int fd, struct record *r)
 	same(adopt(fd, &a), error, what);			\
 } while (0)
 	REFUSED(h->magic ^= 1, -ENOENT, "another magic");
-	REFUSED(h->version = 2, -EPROTONOSUPPORT, "another version");
+	REFUSED(h->version--, -EPROTONOSUPPORT, "another version");
 	REFUSED(h->header_len--, -EPROTONOSUPPORT, "another header length");
 	REFUSED(h->chunks[1].len ^= 1, -EBADMSG, "a flipped bit in the header");
 	REFUSED(h->reserved[7] = 1, -EBADMSG, "a flipped bit at the header's end");
@@ -225,6 +222,10 @@ static void test_stream_refusals(int fd)
 {
 	struct nvwa_section s;
 	struct nvwa_run run[2];
+	struct {
+		struct nvwa_shmem head;
+		struct nvwa_run run[2];
+	} shmem;
 	uint64_t good = pfn_at(64 * MIB);
 	char name[16] = "";
 
@@ -255,11 +256,36 @@ static void test_stream_refusals(int fd)
 	PAGES(-EINVAL, "a run that goes beyond user space", 1,
 	      { 0xffffffffffe000ULL, good, 100, 0 });
 #undef PAGES
+#define SHMEM(error, what, the_id, the_len, bytes, ...) do {				\
+	memset(&shmem, 0, sizeof(shmem));					\
+	shmem.head = (struct nvwa_shmem){ .id = the_id, .len = the_len };	\
+	memcpy(shmem.run, (struct nvwa_run[]){ __VA_ARGS__ },			\
+	       sizeof((struct nvwa_run[]){ __VA_ARGS__ }));			\
+	s = (struct nvwa_section){ .kind = NVWA_SECTION_SHMEM, .data_len = 24 + (bytes) }; \
+	same(adopt_section(fd, &s, &shmem, sizeof(shmem.head) + (bytes),	\
+			   shmem.run[0].nr + shmem.run[1].nr), error, what);	\
+} while (0)
+	SHMEM(-EINVAL, "a page of two places in shared memory", 5, 1ULL << 30, 48,
+	      { 0, good, 2, 0 }, { 2 * PAGE, good + 1, 1, 0 });
+	SHMEM(-EINVAL, "offsets that are not sorted", 5, 1ULL << 30, 48, { 8 * PAGE, good, 1, 0 },
+	      { 0, good + 1, 1, 0 });
+	SHMEM(-EINVAL, "offsets that overlap", 5, 1ULL << 30, 48, { 0, good, 2, 0 },
+	      { PAGE, good + 2, 1, 0 });
+	SHMEM(-EINVAL, "an offset behind the end", 5, 3 * PAGE, 24, { 3 * PAGE, good, 1, 0 });
+	SHMEM(-EINVAL, "a run that goes beyond the end", 5, 3 * PAGE, 24, { 2 * PAGE, good, 2, 0 });
+	SHMEM(-EINVAL, "shared memory of a size that cannot be", 5, ~0ULL, 24, { 0, good, 1, 0 });
+	SHMEM(-EINVAL, "a page of shared memory in this kernel's RAM", 5, PAGE, 24,
+	      { 0, 32 * MIB / PAGE, 1, 0 });
+	SHMEM(-EINVAL, "a page of shared memory that is also of a chunk", 5, PAGE, 24,
+	      { 0, pfn_at(CHUNKS_AT), 1, 0 });
+	SHMEM(-EINVAL, "shared memory without an id", 0, PAGE, 24, { 0, good, 1, 0 });
+	SHMEM(-EINVAL, "half a run of shared memory", 5, PAGE, 12, { 0, good, 1, 0 });
+#undef SHMEM
 #define SECTION(error, what, len, ...) do {					\
 	s = (struct nvwa_section){ __VA_ARGS__ };				\
 	same(adopt_section(fd, &s, name, len, 0), error, what);			\
 } while (0)
-	SECTION(-EINVAL, "an unknown section", 0, .kind = 3);
+	SECTION(-EINVAL, "an unknown section", 0, .kind = 4);
 	SECTION(-EINVAL, "a section with flags", 0, .kind = 1, .pid = 5, .flags = 1);
 	SECTION(-EINVAL, "a section that is cut off", 8, .kind = 1, .pid = 5, .data_len = 24);
 	SECTION(-EINVAL, "an endless section", 8, .kind = 1, .pid = 5, .data_len = ~0ULL);
@@ -267,6 +293,8 @@ static void test_stream_refusals(int fd)
 		.data_len = ~0ULL - 6);
 	SECTION(-EINVAL, "half a run", 16, .kind = 1, .pid = 5, .data_len = 12);
 	SECTION(-EINVAL, "pages of nobody", 0, .kind = 1, .pid = 0);
+	SECTION(-EINVAL, "shared memory of a process", 0, .kind = 3, .pid = 5);
+	SECTION(-EINVAL, "shared memory that is not described", 16, .kind = 3, .data_len = 16);
 	SECTION(-EINVAL, "a file without a name", 0, .kind = 2);
 	SECTION(-EINVAL, "a file name longer than the record", 8, .kind = 2, .name_len = 200);
 	SECTION(-EINVAL, "an endless file name", 8, .kind = 2, .name_len = ~0U);
@@ -279,6 +307,29 @@ static void test_stream_refusals(int fd)
 	memcpy(name, "xyzz", 4);
 	SECTION(-EINVAL, "padding that is not zero", 8, .kind = 2, .name_len = 3);
 #undef SECTION
+}
+
+/* A page that two sections name, and an id of two sections. */
+static void test_twice(int fd)
+{
+	static struct record r;
+	struct nvwa_run run = { AT_PLAIN, pfn_at(64 * MIB), 1, 0 };
+	struct {
+		struct nvwa_shmem head;
+		struct nvwa_run run;
+	} shmem = { { 5, PAGE, 0 }, { 0, run.pfn, 1, 0 } };
+	struct nvwa_adopt a;
+
+	section(&r, NVWA_SECTION_PAGES, 5, "", &run, sizeof(run), 1);
+	section(&r, NVWA_SECTION_SHMEM, 0, "", &shmem, sizeof(shmem), 1);
+	record_write(&r);
+	same(adopt(fd, &a), -EINVAL, "a page of a process and of shared memory");
+	memset(&r, 0, sizeof(r));
+	section(&r, NVWA_SECTION_SHMEM, 0, "", &shmem, sizeof(shmem), 1);
+	shmem.run.pfn++;
+	section(&r, NVWA_SECTION_SHMEM, 0, "", &shmem, sizeof(shmem), 1);
+	record_write(&r);
+	same(adopt(fd, &a), -EINVAL, "shared memory twice");
 }
 
 /* --- the good record --- */
@@ -305,7 +356,7 @@ static void test_add_memory(int fd)
 	write_text("/sys/devices/system/memory/auto_online_blocks", "online");
 	same(add_memory(fd, hidden.base, most, &held), 0, "add hidden memory");
 	/* 1 + 4 pieces of the record: header, 5000, 65536, 100001 and the rest. */
-	here = 5000 + 64 + 100 + 100 + 16 + 8 + 700 + 1000 + 10;
+	here = PAGES_MAIN + 1000 + 10 + PAGES_SHMEM + PAGES_SHMEM_UNCLAIMED - 10;
 	ok(held > here && held < here + 500, "pages are held back (%llu)",
 	   (unsigned long long)held);
 	nr_held = held;
@@ -421,6 +472,7 @@ int test_new(uint64_t base, uint64_t len)
 	record_make(&r);
 	test_header_refusals(fd, &r);
 	test_stream_refusals(fd);
+	test_twice(fd);
 	same(keeper_state(fd), NVWA_STATE_IDLE, "nothing was adopted");
 	same(keeper_call(fd, NVWA_IOC_RELEASE, &rel), -ENOENT, "nothing to release");
 
@@ -438,9 +490,10 @@ int test_new(uint64_t base, uint64_t len)
 	fd = keeper_open();
 	test_add_memory(fd);
 	test_insert(fd);
+	test_shmem_insert(fd);
 
 	same(keeper_call(fd, NVWA_IOC_RELEASE, &rel), 0, "release");
-	same(rel.nr_wiped, r.nr_pages - PAGES_MAIN, "all other pages are wiped");
+	same(rel.nr_wiped, r.nr_pages - PAGES_MAIN - PAGES_SHMEM, "all other pages are wiped");
 	ok(rel.nr_record >= 1 + r.len / PAGE, "the record's memory is freed");
 	same(keeper_state(fd), NVWA_STATE_IDLE, "idle");
 	same(add_memory(fd, base, len, &held), 0, "add the last block");

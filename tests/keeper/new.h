@@ -13,6 +13,10 @@
 #define PID_UNCLAIMED	101
 #define PID_NOT_ADDED	102
 #define PID_NOWHERE	103
+/* Shared memory that is put in whole; see shmem-new.c. */
+#define PAGES_SHMEM	(3000 + 64 + 100 + 16 + 1 + 200 + 300 + 64 + 512 + 32768)
+#define PAGES_SHMEM_UNCLAIMED	(50 + 400 + 10)
+
 #define PAGES_MAIN	(5000 + 64 + 100 + 100 + 16 + 8 + 700)
 
 #define AT_PLAIN	0x100000000000ULL
@@ -38,6 +42,17 @@ struct runs {
 	struct nvwa_run v[512];
 	size_t nr;
 };
+
+extern struct hidden hidden;
+void *at(uint64_t offset);
+uint64_t pfn_at(uint64_t offset);
+/* The data of a section begins with a run; nr_pages is what its runs name. */
+void section(struct record *r, uint32_t kind, int32_t pid, const char *name, const void *data,
+	     size_t len, uint64_t nr_pages);
+
+/* shmem-new.c */
+void shmem_record(struct record *r);
+void test_shmem_insert(int fd);
 
 /* A stopped process with memory like that of PID_MAIN, but with other contents. */
 pid_t insert_child_start(void);

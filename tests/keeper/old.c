@@ -133,7 +133,7 @@ static uint64_t child_pages(void)
 }
 
 /* Read physical memory through /proc/kcore. */
-static void read_phys(uint64_t phys, void *to, size_t len)
+void read_phys(uint64_t phys, void *to, size_t len)
 {
 	static int fd = -1;
 	static Elf64_Ehdr eh;
@@ -186,7 +186,7 @@ static uint64_t shared_outside(pid_t pid, const struct nvwa_range *scratch)
 	return nr;
 }
 
-static int begin(int fd, struct nvwa_range *scratch, uint64_t *header)
+int begin(int fd, struct nvwa_range *scratch, uint64_t *header)
 {
 	struct nvwa_begin b = {
 		.scratch = (uintptr_t)scratch,
@@ -379,51 +379,43 @@ static void test_capture(void)
 	free(file);
 }
 
+struct round {
+	pid_t child;
+	struct nvwa_range *ranges, scratch;
+	uint32_t nr;
+};
+
+static void round_capture(void *ctx)
+{
+	struct round *r = ctx;
+	struct nvwa_capture c;
+	uint64_t header;
+	int fd = keeper_open();
+
+	if (begin(fd, &r->scratch, &header) || capture(fd, r->child, r->ranges, r->nr, &c))
+		_exit(1);
+}
+
 /* The death of whoever holds the capture undoes it; nothing is lost over many rounds. */
 static void test_rollback(void)
 {
-	struct nvwa_range *ranges, scratch;
-	struct nvwa_capture c;
-	long long before = 0, lost;
-	uint64_t header;
-	pid_t child, holder;
-	uint32_t nr;
-	int i, fd, err = 0;
+	struct round r;
+	long long lost;
+	int fd, err;
 
 	area_make(&areas[3]);
-	child = child_start();
-	ranges = child_ranges(&nr);
-	scratch = busiest_block(child);
-	fflush(stdout);
-	for (i = 0; i < 50; i++) {
-		holder = fork();
-		if (holder == 0) {
-			quiet = true;
-			fd = keeper_open();
-			err = begin(fd, &scratch, &header);
-			if (!err)
-				err = capture(fd, child, ranges, nr, &c);
-			if (err)
-				_exit(1);
-			raise(SIGKILL);
-		}
-		err |= end_wait(holder) != 128 + SIGKILL;
-		if (i == 1) {
-			write_text("/proc/sys/vm/drop_caches", "3");
-			before = proc_kib("/proc/meminfo", "MemFree");
-		}
-	}
-	write_text("/proc/sys/vm/drop_caches", "3");
-	lost = before - proc_kib("/proc/meminfo", "MemFree");
+	r.child = child_start();
+	r.ranges = child_ranges(&r.nr);
+	r.scratch = busiest_block(r.child);
+	lost = lost_in_rounds(round_capture, &r, &err);
 	ok(!err, "capture by a process that dies, fifty times");
-	/* Others use memory too; what every round lost would count 48 times. */
-	ok(lost < 32768, "no memory is lost (%lld KiB)", lost);
+	ok(lost < LOST_MOST, "no memory is lost (%lld KiB)", lost);
 	fd = keeper_open();
 	same(keeper_state(fd), NVWA_STATE_IDLE, "idle again");
 	close(fd);
-	same(child_finish(child), 0, "the process goes on with its memory intact");
+	same(child_finish(r.child), 0, "the process goes on with its memory intact");
 	munmap((void *)AT_SHARED, areas[3].pages * PAGE);
-	free(ranges);
+	free(r.ranges);
 }
 
 /* A larger process, to see what a page costs (keeper_call() tells). */
