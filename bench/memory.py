@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What memory costs an update: how the blackout grows with it, and what RAM an update needs.
 
-Each run is one guest: nvwa changes the kernel under a program with so much memory, then, in the kernel
-that it came to, stock CRIU dumps and restores the same program over images on a tmpfs. The guests run
-under QEMU's -icount: their clock counts instructions, so that it matters little what else the
-machine has to do.
+In a guest nvwa changes the kernel under a program with so much memory; then, in the kernel that it came
+to, stock CRIU dumps and restores the same program over images on a tmpfs; and so on with the next
+size and kind. Guests run under QEMU's -icount: their clock counts instructions, so that it matters
+little what else the machine has to do.
 """
 
 import os
@@ -19,14 +19,15 @@ from sides import ours_install, steps_of, update
 # In MB; those that the host has memory for.
 SIZES = {"anon_per_gb": [256, 1024, 4096, 8192], "peak_extra_ram": [1024, 2048, 4096, 8192]}
 OTHER_SIZES = [256, 1024, 4096]
-# Name: what the program's memory is, suite, old and new kernel.
+# Name: what the program's memory is, suite, the kernel before and after.
 GROWTH = {
-    "anon_per_gb": ("anon", "trixie", "6.12", "7"),
-    "anon_per_gb_6.1": ("anon", "bookworm", "6.1-old", "6.1"),
-    "thp_per_gb": ("thp", "trixie", "6.12", "7"),
-    "shared_per_gb": ("shared", "trixie", "6.12", "7"),
-    "shared_per_gb_6.1": ("shared", "bookworm", "6.1-old", "6.1"),
+    "anon_per_gb": ("anon", "trixie", "7"),
+    "thp_per_gb": ("thp", "trixie", "7"),
+    "shared_per_gb": ("shared", "trixie", "7"),
+    "anon_per_gb_6.1": ("anon", "bookworm", "6.1"),
+    "shared_per_gb_6.1": ("shared", "bookworm", "6.1"),
 }
+# The same with the kernel before and the one after.
 PEAK = {"peak_extra_ram": ("anon", "trixie", "6.12", "7")}
 KINDS = {"anon": "anonymous memory, 4 KiB pages", "thp": "transparent huge pages",
          "shared": "shared anonymous memory"}
@@ -117,10 +118,10 @@ def install(guest, kernels):
              f"/sbin/insmod {LIB}$(uname -r)/bench_mem.ko\n")
 
 
-def ours(guest, kind, size, target):
+def ours(guest, kind, size, target, force=False):
     fill = Fill(guest, kind, size)
     guest.sh("sync; echo 3 >/proc/sys/vm/drop_caches")
-    last = update(guest, fill.pid, target)
+    last = update(guest, fill.pid, target, force)
     fill.verify()
     fill.end()
     return last
@@ -152,35 +153,55 @@ def floor(guest, size, khz):
     return int(found[-1][1]) / khz
 
 
-def growth_run(name, size, number, options, about):
-    """One guest of a benchmark of growth; never raises what is only this run's failure."""
-    kind, suite, old, new = GROWTH[name]
-    result = {"name": name, "size": size, "pair": number, "error": None}
-    started = time.monotonic()
-    memory = guest_memory(max(options.sizes_fit), not options.side)
-    try:
-        with Guest(memory, 1, f"{name}-{size}-{number}", suite, old,
-                   ("--accel", "icount")) as guest:
-            about.setdefault("memory", {}).update(guest.qemu() | {"suite": suite})
-            install(guest, (old, new))
-            last = ours(guest, kind, size, new)
-            khz = last["tsc_khz"]
-            steps = steps_of(last)
-            steps["insertion, a part of the restore"] = sum(app["insert_ticks"]
-                                                            for app in last["apps"]) / khz
-            result |= {"blackout_ms": last["blackout_ms"], "steps": steps,
-                       "phases": {p["name"]: p["ms"] for p in last["phases"]},
-                       "pages": last["pages"], "from": last["from"], "to": last["to"],
-                       "floor": floor(guest, size, khz)}
-            if not options.side:
-                result["stock"] = stock(guest, kind, size, khz)
-            status, output = lab("splats", check=False)
-            if status != 0:
-                raise Failure(f"the kernel complained:\n{output.strip()}")
-    except Failure as failure:
-        result["error"] = str(failure)
-    result["seconds"] = round(time.monotonic() - started)
+def measure_growth(guest, name, size, options):
+    """Both sides, one after the other."""
+    kind, suite, kernel = GROWTH[name]
+    last = ours(guest, kind, size, kernel, force=True)
+    khz = last["tsc_khz"]
+    steps = steps_of(last)
+    steps["insertion, a part of the restore"] = sum(app["insert_ticks"]
+                                                    for app in last["apps"]) / khz
+    result = {"blackout_ms": last["blackout_ms"], "steps": steps,
+              "phases": {phase["name"]: phase["ms"] for phase in last["phases"]},
+              "pages": last["pages"], "suite": suite, "from": last["from"], "to": last["to"],
+              "floor": floor(guest, size, khz)}
+    if not options.side:
+        result["stock"] = stock(guest, kind, size, khz)
+    status, output = lab("splats", check=False)
+    if status != 0:
+        raise Failure(f"the kernel complained:\n{output.strip()}")
     return result
+
+
+def series(todo):
+    """[(name, size, round)] in the order and the groups in which a guest serves them."""
+    groups = {}
+    for name, size, number in todo:
+        groups.setdefault((number, GROWTH[name][1:]), []).append((name, size, number))
+    return list(groups.values())
+
+
+def growth_runs(group, options, about):
+    """Runs for one guest, yielded as they come; a failure ends the guest, and the next gets another."""
+    _, suite, kernel = GROWTH[group[0][0]]
+    memory = guest_memory(max(size for _, size, _ in group), not options.side)
+    todo = list(group)
+    while todo:
+        try:
+            label = f"{suite}-{kernel}-{todo[0][2]}-{todo[0][0]}-{todo[0][1]}"
+            with Guest(memory, 1, label, suite, kernel, ("--accel", "icount")) as guest:
+                about.setdefault("memory", {}).update(guest.qemu())
+                install(guest, (kernel,))
+                while todo:
+                    started = time.monotonic()
+                    name, size, number = todo[0]
+                    result = measure_growth(guest, name, size, options)
+                    todo.pop(0)
+                    yield {"name": name, "size": size, "pair": number, "error": None,
+                           "seconds": round(time.monotonic() - started)} | result
+        except Failure as failure:
+            name, size, number = todo.pop(0)
+            yield {"name": name, "size": size, "pair": number, "error": str(failure)}
 
 
 # --- RAM ----------------------------------------------------------------------

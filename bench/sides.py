@@ -37,11 +37,12 @@ def ours_install(guest, kernels=(OLD, NEW)):
     guest.sh("apt-get -q -y install --no-install-recommends /root/debs/*.deb && rm -r /root/debs")
 
 
-def update(guest, pid, target=NEW):
+def update(guest, pid, target=NEW, force=False):
     """Change the kernel under a program with nvwa; what nvwa says of it."""
     guest.sh("mkdir -p /etc/nvwa && cat >/etc/nvwa/nvwa-restore.yaml",
              stdin=f"services:\npids:\n- {pid}\n")
-    guest.run_to_jump(f"nvwa update {release(target, guest.suite)}", target)
+    guest.run_to_jump(f"nvwa update {'--force ' if force else ''}{release(target, guest.suite)}",
+                      target)
     if guest.wait_for("/run/nvwa/settled", "/run/nvwa/failed") != "/run/nvwa/settled":
         raise Failure("nvwa: " + guest.sh("cat /run/nvwa/failed").strip())
     last = json.loads(guest.sh("nvwa status --json"))["last"]
