@@ -56,6 +56,24 @@ static uint64_t *map(const char *kind, size_t len)
 	return (uint64_t *)mem;
 }
 
+/* A figure for huge pages is none if there were not enough of them. */
+static void check_huge(size_t len)
+{
+	FILE *f = fopen("/proc/self/smaps_rollup", "r");
+	unsigned long kb, huge = 0;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "AnonHugePages: %lu kB", &kb) == 1)
+			huge = kb << 10;
+	if (f)
+		fclose(f);
+	if (huge >= len - len / 20)
+		return;
+	fprintf(stderr, "bench-fill: only %lu of %zu bytes are in huge pages\n", huge, len);
+	exit(1);
+}
+
 static uint64_t value(size_t at)
 {
 	return (at + 1) * 0x9e3779b97f4a7c15ULL;
@@ -79,6 +97,8 @@ int main(int argc, char **argv)
 	mem = map(argv[1], len);
 	for (size_t at = 0; at < len; at += STEP)
 		mem[at / 8] = value(at);
+	if (strcmp(argv[1], "thp") == 0)
+		check_huge(len);
 	tell(argv[3], "ready\n");
 	for (;;) {
 		size_t at = 0;

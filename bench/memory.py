@@ -45,6 +45,7 @@ UNUSED = ("sound drivers/gpu drivers/media drivers/staging drivers/iio drivers/h
           "fs/bcachefs fs/btrfs fs/xfs fs/ocfs2 fs/ceph fs/gfs2 fs/f2fs fs/smb")
 LIB = "/usr/local/lib/bench/"
 FILE = "/var/lib/bench-fill"
+THP = "/sys/kernel/mm/transparent_hugepage/enabled"
 PAGE_KB = 4
 # From the exec of the machine's init to the restore of the program.
 BOOT_STEP = "exec-init > restore"
@@ -153,10 +154,19 @@ def floor(guest, size, khz):
     return int(found[-1][1]) / khz
 
 
+def huge_pages(guest):
+    """Whether this kernel gives transparent huge pages: always, madvise or never."""
+    return re.search(r"\[(\w+)\]", guest.sh(f"cat {THP}")).group(1)
+
+
 def measure_growth(guest, name, size, options):
     """Both sides, one after the other."""
     kind, suite, kernel = GROWTH[name]
+    huge = huge_pages(guest)
     last = ours(guest, kind, size, kernel, force=True)
+    # CRIU's restore is quicker with them: it gets what an ordinary boot has.
+    changed = huge_pages(guest) != huge
+    guest.sh(f"echo {huge} >{THP}")
     khz = last["tsc_khz"]
     steps = steps_of(last)
     steps["insertion, a part of the restore"] = sum(app["insert_ticks"]
@@ -164,7 +174,7 @@ def measure_growth(guest, name, size, options):
     result = {"blackout_ms": last["blackout_ms"], "steps": steps,
               "phases": {phase["name"]: phase["ms"] for phase in last["phases"]},
               "pages": last["pages"], "suite": suite, "from": last["from"], "to": last["to"],
-              "floor": floor(guest, size, khz)}
+              "floor": floor(guest, size, khz), "huge_pages_setting_lost": changed}
     if not options.side:
         result["stock"] = stock(guest, kind, size, khz)
     status, output = lab("splats", check=False)
