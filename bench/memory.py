@@ -72,12 +72,14 @@ def build(names):
     subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-static",
                     "-o", os.path.join(OUT, "bench-fill"), os.path.join(BENCH, "fill.c")],
                    check=True)
+    source = os.path.getmtime(os.path.join(BENCH, "module", "bench_mem.c"))
     for name in names:
         _, suite, *kernels = (GROWTH | PEAK)[name]
         for kernel in kernels:
-            if not os.path.exists(module(suite, kernel)):
-                lab("kbuild", "--suite", suite, "--out", os.path.dirname(
-                    os.path.dirname(module(suite, kernel))), kernel,
+            made = module(suite, kernel)
+            if not os.path.exists(made) or os.path.getmtime(made) < source:
+                lab("kbuild", "--suite", suite, "--out",
+                    os.path.dirname(os.path.dirname(made)), kernel,
                     os.path.join(BENCH, "module"))
 
 
@@ -120,12 +122,11 @@ def install(guest, kernels):
 
 
 def ours(guest, kind, size, target, force=False):
+    """Change the kernel under a program; the program, and what nvwa says of it."""
     fill = Fill(guest, kind, size)
     guest.sh("sync; echo 3 >/proc/sys/vm/drop_caches")
     last = update(guest, fill.pid, target, force)
-    fill.verify()
-    fill.end()
-    return last
+    return fill, last
 
 
 def stock(guest, kind, size, khz):
@@ -163,7 +164,9 @@ def measure_growth(guest, name, size, options):
     """Both sides, one after the other."""
     kind, suite, kernel = GROWTH[name]
     huge = huge_pages(guest)
-    last = ours(guest, kind, size, kernel, force=True)
+    fill, last = ours(guest, kind, size, kernel, force=True)
+    fill.verify()
+    fill.end()
     # CRIU's restore is quicker with them: it gets what an ordinary boot has.
     changed = huge_pages(guest) != huge
     guest.sh(f"echo {huge} >{THP}")
@@ -260,8 +263,11 @@ def peak_run(name, size, number, options, about):
             about.setdefault("memory", {}).update({"suite": suite})
             install(guest, (old, new))
             guest.sh("echo bench_mem >/etc/modules-load.d/bench.conf; modprobe bench_mem")
-            last = ours(guest, kind, size, new)
+            fill, last = ours(guest, kind, size, new)
+            # While the program is still there.
             guest.sh("echo 1 >/sys/module/bench_mem/parameters/report")
+            fill.verify()
+            fill.end()
             log = lab("console", "--path")[1].strip()
             with open(log, encoding="utf-8", errors="replace") as file:
                 samples = samples_of(file.read() + guest.sh("dmesg"))

@@ -17,7 +17,12 @@
 #include <linux/vmstat.h>
 #include <asm/tsc.h>
 
-/* A sample is kept when something has changed by this much; older ones go first. */
+/*
+ * What is there to be had: free, or given back without loss. MemAvailable would
+ * take off what the kernel keeps for itself, which grows as memory is added.
+ *
+ * A sample is kept when something has changed by this much; older ones go first.
+ */
 #define STEP_KB		512L
 #define NR_SAMPLES	2048U
 /* Pages per look whether there is memory at all. */
@@ -37,6 +42,14 @@ static long kb(unsigned long pages)
 	return pages << (PAGE_SHIFT - 10);
 }
 
+static unsigned long to_be_had(void)
+{
+	long cache = global_node_page_state(NR_FILE_PAGES) - global_node_page_state(NR_SHMEM);
+
+	return global_zone_page_state(NR_FREE_PAGES) + max(cache, 0L) +
+	       global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B);
+}
+
 static bool differs(const struct sample *a, const struct sample *b)
 {
 	return abs(a->total - b->total) >= STEP_KB || abs(a->available - b->available) >= STEP_KB ||
@@ -48,7 +61,7 @@ static void tick(struct timer_list *timer)
 	struct sample now = {
 		.tsc = rdtsc_ordered(),
 		.total = kb(totalram_pages()),
-		.available = kb(si_mem_available()),
+		.available = kb(to_be_had()),
 		.free = kb(global_zone_page_state(NR_FREE_PAGES)),
 		.slab = kb(global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B)),
 	};
