@@ -46,7 +46,7 @@ static int read_header(struct adopted *a, struct nvwa_adopt *arg)
 	if (!PAGE_ALIGNED(arg->header_phys) || arg->header_phys > NVWA_PHYS_LIMIT - PAGE_SIZE)
 		return -EINVAL;
 	if (!memory_hidden(arg->header_phys, PAGE_SIZE)) {
-		pr_err("no record at %#llx: that is this kernel's own memory\n",
+		pr_err("no record at %#llx: that is not in hidden memory\n",
 		       arg->header_phys);
 		return -ENOENT;
 	}

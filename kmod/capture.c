@@ -9,6 +9,7 @@
 #include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/highmem.h>
+#include <linux/kthread.h>
 #include <linux/mmap_lock.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -25,8 +26,21 @@
 
 /* One call of capture_process(). */
 struct job {
-	struct capture_job common;
+	struct capture *c;
 	struct mm_struct *mm;
+	struct nvwa_capture *arg;
+	const struct nvwa_range *ranges;
+	bool stop;			/* one of the threads failed */
+};
+
+/* What one thread takes: pages first to end of all ranges, laid end to end. */
+struct shard {
+	struct work_struct work;	/* first, for crew_run() */
+	struct capture_job common;
+	struct job *job;
+	u64 first;
+	u64 end;
+	int err;
 };
 
 int capture_begin(struct nvwa_begin *b, struct capture **out)
@@ -39,6 +53,7 @@ int capture_begin(struct nvwa_begin *b, struct capture **out)
 	c = kvzalloc(sizeof(*c), GFP_KERNEL);
 	if (!c)
 		return -ENOMEM;
+	mutex_init(&c->lock);
 	outside_init(&c->outside);
 	pfnset_init(&c->pinned);
 	pfnset_init(&c->copies);
@@ -101,12 +116,12 @@ u64 capture_held(const struct capture *c)
 	return c->pinned.nr + c->copies.nr;
 }
 
-static int run_add(struct capture_job *j, u64 addr, unsigned long pfn, u32 nr)
+static int run_add(struct capture_job *j, u64 addr, unsigned long pfn, u32 nr, u32 flags)
 {
 	struct nvwa_run *r = j->nr_runs ? &j->runs[j->nr_runs - 1] : NULL;
 
 	if (r && r->addr + r->nr * PAGE_SIZE == addr && r->pfn + r->nr == pfn &&
-	    r->nr <= U32_MAX - nr) {
+	    r->flags == flags && r->nr <= U32_MAX - nr) {
 		r->nr += nr;
 		j->nr_pages += nr;
 		return 0;
@@ -123,7 +138,9 @@ static int run_add(struct capture_job *j, u64 addr, unsigned long pfn, u32 nr)
 		j->runs = bigger;
 		j->max_runs = max;
 	}
-	j->runs[j->nr_runs++] = (struct nvwa_run){ .addr = addr, .pfn = pfn, .nr = nr };
+	j->runs[j->nr_runs++] = (struct nvwa_run){
+		.addr = addr, .pfn = pfn, .nr = nr, .flags = flags,
+	};
 	j->nr_pages += nr;
 	return 0;
 }
@@ -196,42 +213,80 @@ static bool writes_unpinned(struct mm_struct *mm)
 }
 
 /*
- * Wait until nobody else holds the pages of a batch. A DMA that ends after the
- * page was copied, or in the middle of the jump, would corrupt memory.
+ * Wait until nobody else holds the page. A DMA that ends after the page was
+ * copied, or in the middle of the jump, would corrupt memory.
  */
-static int wait_for_holders(struct capture_job *j, u64 addr, struct page **pages, long nr)
+static int wait_for_holder(struct capture_job *j, u64 addr, struct page *page)
 {
 	enum holder holder;
 	s64 *left, start;
-	long i;
 
-	for (i = 0; i < nr; i++) {
-		while ((holder = page_holder(j->c, pages[i])) != HOLDER_NONE) {
-			left = holder == HOLDER_DMA ? &j->dma_wait_ns : &j->unknown_wait_ns;
-			if (*left <= 0)
-				break;
-			if (fatal_signal_pending(current))
-				return -EINTR;
-			start = ktime_get_ns();
-			usleep_range(200, 500);
-			*left -= ktime_get_ns() - start;
-		}
-		if (holder == HOLDER_DMA) {
-			j->busy_addr = addr + i * PAGE_SIZE;
-			pr_err("%s %llu: the page at %#llx is held for DMA\n",
-			       j->kind, j->id, j->busy_addr);
-			return -EBUSY;
-		}
-		j->nr_unknown += holder == HOLDER_UNKNOWN;
+	while ((holder = page_holder(j->c, page)) != HOLDER_NONE) {
+		left = holder == HOLDER_DMA ? &j->dma_wait_ns : &j->unknown_wait_ns;
+		if (*left <= 0)
+			break;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		start = ktime_get_ns();
+		usleep_range(200, 500);
+		*left -= ktime_get_ns() - start;
 	}
+	if (holder == HOLDER_DMA) {
+		j->busy_addr = addr;
+		pr_err("%s %llu: the page at %#llx is held for DMA\n", j->kind, j->id, addr);
+		return -EBUSY;
+	}
+	j->nr_unknown += holder == HOLDER_UNKNOWN;
 	return 0;
+}
+
+static int wait_for_holders(struct capture_job *j, u64 addr, struct page **pages, long nr)
+{
+	struct folio *last = NULL;
+	long i;
+	int err = 0;
+
+	for (i = 0; i < nr && !err; i++) {
+		struct folio *folio = page_folio(pages[i]);
+
+		/* For a large one this is asked as a whole. */
+		if (folio != last)
+			err = wait_for_holder(j, addr + i * PAGE_SIZE, pages[i]);
+		last = folio;
+	}
+	return err;
+}
+
+/* How many of these are frames in a row? */
+static long row_len(struct page **pages, long nr)
+{
+	unsigned long pfn = page_to_pfn(pages[0]);
+	long row = 1;
+
+	while (row < nr && page_to_pfn(pages[row]) == pfn + row)
+		row++;
+	return row;
+}
+
+/*
+ * Are these frames in a row one huge page, mapped as such? That it is mapped
+ * so may also be true of another process that shares it, but then nothing of
+ * it was replaced in this one either.
+ */
+static bool row_huge(u64 addr, struct page **pages, long row)
+{
+	struct folio *folio = page_folio(pages[0]);
+
+	return row == NVWA_HUGE_PAGES && IS_ALIGNED(addr, NVWA_HUGE_PAGES * PAGE_SIZE) &&
+	       pages[0] == &folio->page && folio_nr_pages(folio) == NVWA_HUGE_PAGES &&
+	       folio_test_anon(folio) && folio_entire_mapcount(folio);
 }
 
 /*
  * Take over the caller's references on frames in a row that may stay where
  * they are; -EEXIST if they may not.
  */
-static int row_pin(struct capture_job *j, u64 addr, unsigned long pfn, u32 nr)
+static int row_pin(struct capture_job *j, u64 addr, unsigned long pfn, u32 nr, u32 flags)
 {
 	struct capture *c = j->c;
 	int err;
@@ -241,7 +296,7 @@ static int row_pin(struct capture_job *j, u64 addr, unsigned long pfn, u32 nr)
 	err = pfnset_add(&c->pinned, pfn, nr);
 	if (err)
 		return err;
-	err = run_add(j, addr, pfn, nr);
+	err = run_add(j, addr, pfn, nr, flags);
 	if (err) {
 		pfnset_del(&c->pinned, pfn, nr);
 		return err;
@@ -250,35 +305,67 @@ static int row_pin(struct capture_job *j, u64 addr, unsigned long pfn, u32 nr)
 	return 0;
 }
 
-/* Copy a page and drop the caller's reference on it; on failure that is the caller's still. */
-static int page_copy(struct capture_job *j, u64 addr, struct page *page)
+/*
+ * Copy pages in a row into others in a row, which are ours, and drop the
+ * caller's references on them; on failure all are the caller's still.
+ */
+static int row_copy(struct capture_job *j, u64 addr, struct page **pages, struct page *copy,
+		    u32 nr, u32 flags)
 {
 	struct capture *c = j->c;
-	bool shared = pfnset_has(&c->pinned, page_to_pfn(page));
-	struct page *copy;
+	bool shared = pfnset_has(&c->pinned, page_to_pfn(pages[0]));
+	u32 i;
 	int err;
 
-	copy = outside_page(&c->outside);
+	err = pfnset_add(&c->copies, page_to_pfn(copy), nr);
+	if (err)
+		return err;
+	err = run_add(j, addr, page_to_pfn(copy), nr, flags);
+	if (err) {
+		pfnset_del(&c->copies, page_to_pfn(copy), nr);
+		return err;
+	}
+	for (i = 0; i < nr; i++) {
+		copy_highpage(copy + i, pages[i]);
+		put_page(pages[i]);
+	}
+	if (shared)
+		j->nr_unshared += nr;
+	else
+		j->nr_evacuated += nr;
+	return 0;
+}
+
+static int page_copy(struct capture_job *j, u64 addr, struct page **page)
+{
+	struct page *copy = outside_page(&j->c->outside);
+	int err;
+
 	if (!copy)
 		return -ENOMEM;
-	err = pfnset_add(&c->copies, page_to_pfn(copy), 1);
+	err = row_copy(j, addr, page, copy, 1, 0);
 	if (err)
-		goto fail_copy;
-	err = run_add(j, addr, page_to_pfn(copy), 1);
-	if (err)
-		goto fail_run;
-	copy_highpage(copy, page);
-	put_page(page);
-	if (shared)
-		j->nr_unshared++;
-	else
-		j->nr_evacuated++;
-	return 0;
+		__free_page(copy);
+	return err;
+}
 
-fail_run:
-	pfnset_del(&c->copies, page_to_pfn(copy), 1);
-fail_copy:
-	__free_page(copy);
+/* -EEXIST if it can be taken in small pieces only. */
+static int huge_take(struct capture_job *j, u64 addr, struct page **pages)
+{
+	const u32 nr = NVWA_HUGE_PAGES;
+	struct page *copy;
+	u32 i;
+	int err;
+
+	err = row_pin(j, addr, page_to_pfn(pages[0]), nr, NVWA_RUN_HUGE);
+	if (err != -EEXIST)
+		return err;
+	copy = outside_huge(&j->c->outside);
+	if (!copy)
+		return -EEXIST;
+	err = row_copy(j, addr, pages, copy, nr, NVWA_RUN_HUGE);
+	for (i = 0; i < nr && err; i++)
+		__free_page(copy + i);
 	return err;
 }
 
@@ -288,41 +375,58 @@ fail_copy:
  */
 static int row_take(struct capture_job *j, u64 addr, struct page **pages, long nr, long *taken)
 {
-	unsigned long pfn = page_to_pfn(pages[0]);
-	long row = 1;
+	long row = row_len(pages, nr);
 	int err;
 
-	while (row < nr && page_to_pfn(pages[row]) == pfn + row)
-		row++;
 	*taken = 0;
-	err = row_pin(j, addr, pfn, row);
+	if (row_huge(addr, pages, row)) {
+		err = huge_take(j, addr, pages);
+		if (!err)
+			*taken = row;
+		if (err != -EEXIST)
+			return err;
+	}
+	err = row_pin(j, addr, page_to_pfn(pages[0]), row, 0);
 	if (!err)
 		*taken = row;
 	if (err != -EEXIST)
 		return err;
 	for (; *taken < row; (*taken)++, pages++, addr += PAGE_SIZE) {
-		err = row_pin(j, addr, page_to_pfn(*pages), 1);
+		err = row_pin(j, addr, page_to_pfn(*pages), 1, 0);
 		if (err == -EEXIST)
-			err = page_copy(j, addr, *pages);
+			err = page_copy(j, addr, pages);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
+static int pages_take(struct capture_job *j, u64 addr, struct page **pages, long nr, long *taken)
+{
+	long row;
+	int err = 0;
+
+	for (*taken = 0; *taken < nr && !err; *taken += row)
+		err = row_take(j, addr + *taken * PAGE_SIZE, &pages[*taken], nr - *taken, &row);
+	return err;
+}
+
 int capture_job_take(struct capture_job *j, u64 addr, struct page **pages, long nr)
 {
-	long i, taken;
+	long i, taken = 0;
 	int err = 0;
 
 	for (i = 0; i < nr && !err; i++)
 		err = PageHWPoison(pages[i]) ? -EIO : 0;
 	if (!err)
 		err = wait_for_holders(j, addr, pages, nr);
-	for (i = 0; i < nr && !err; i += taken)
-		err = row_take(j, addr + i * PAGE_SIZE, &pages[i], nr - i, &taken);
-	for (; i < nr; i++)
-		put_page(pages[i]);
+	if (!err) {
+		mutex_lock(&j->c->lock);
+		err = pages_take(j, addr, pages, nr, &taken);
+		mutex_unlock(&j->c->lock);
+	}
+	for (; taken < nr; taken++)
+		put_page(pages[taken]);
 	return err;
 }
 
@@ -345,7 +449,7 @@ void capture_job_free(struct capture_job *j)
 	kvfree(j->runs);
 }
 
-/* Private memory; also refuses the zero page, which is no memory of the process. */
+/* Private memory, or what else a private mapping of a file has? */
 static bool pages_anon(struct page **pages, long nr)
 {
 	long i;
@@ -357,60 +461,222 @@ static bool pages_anon(struct page **pages, long nr)
 	return true;
 }
 
-/* Take up to CAPTURE_BATCH pages from addr; returns how many. */
-static long batch_take(struct job *j, u64 addr, unsigned long nr)
+/*
+ * How many pages from addr on are the (huge) zero page, which is no memory of
+ * the process: a hole reads the same. An anonymous mapping has nothing else
+ * that is not anonymous memory.
+ */
+static long zero_pages(struct job *j, u64 addr, unsigned long nr)
 {
-	struct page **pages = j->common.pages;
-	long i, got;
-	int err;
+	struct vm_area_struct *vma;
+	struct page *page;
+	long zeroes = 0;
 
+	mmap_read_lock(j->mm);
+	vma = find_vma(j->mm, addr);
+	if (vma && vma_is_anonymous(vma) &&
+	    get_user_pages_remote(j->mm, addr, 1, FOLL_FORCE | FOLL_NOFAULT, &page, NULL) == 1) {
+		if (!PageAnon(page))
+			zeroes = PageCompound(page) ? nr : 1;
+		put_page(page);
+	}
+	mmap_read_unlock(j->mm);
+	return zeroes;
+}
+
+static void pages_put(struct page **pages, long nr)
+{
+	long i;
+
+	for (i = 0; i < nr; i++)
+		put_page(pages[i]);
+}
+
+/*
+ * Get references on pages from addr on, at most nr; how many, or 0 and how
+ * many to skip in *skip. The lockless way is several times cheaper, but knows
+ * only what is mapped and may be read.
+ */
+static long pages_get(struct job *j, u64 addr, unsigned long nr, struct page **pages, long *skip)
+{
+	long got = get_user_pages_fast_only(addr, nr, 0, pages);
+
+	*skip = 0;
+	if (got > 0 && PageAnon(pages[0]))
+		return got;
+	/* Older kernels take the huge zero page in this way, too. */
+	pages_put(pages, max(got, 0L));
 	/*
 	 * Without FOLL_WRITE a page shared copy-on-write stays shared, with
 	 * FOLL_FORCE it does not matter what the protection is, and with
 	 * FOLL_DUMP a hole is an error and not filled.
 	 */
-	if (mmap_read_lock_killable(j->mm))
-		return -EINTR;
+	mmap_read_lock(j->mm);
 	got = get_user_pages_remote(j->mm, addr, nr, FOLL_FORCE | FOLL_DUMP | FOLL_HWPOISON,
 				    pages, NULL);
 	mmap_read_unlock(j->mm);
+	if (got > 0)
+		return got;
+	if (!got || got == -EFAULT)
+		*skip = zero_pages(j, addr, nr);
+	return *skip ? 0 : got == -EHWPOISON ? -EIO : got ? got : -EFAULT;
+}
+
+/* Take pages from addr on, at most a batch; how many are done with, or an error. */
+static long batch_take(struct shard *s, u64 addr, unsigned long nr)
+{
+	struct page **pages = s->common.pages;
+	long skip, got = pages_get(s->job, addr, nr, pages, &skip);
+	int err;
+
 	if (got <= 0)
-		return got == -EHWPOISON ? -EIO : got ? got : -EFAULT;
+		return got ? got : skip;
 	if (!pages_anon(pages, got)) {
-		for (i = 0; i < got; i++)
-			put_page(pages[i]);
+		pages_put(pages, got);
 		return -EFAULT;
 	}
-	err = capture_job_take(&j->common, addr, pages, got);
+	err = capture_job_take(&s->common, addr, pages, got);
 	return err ? err : got;
 }
 
-static int job_take(struct job *j, const struct nvwa_range *ranges, u32 nr_ranges)
+/* Batches end where a huge page could. */
+static int range_take(struct shard *s, u64 addr, u64 end)
 {
-	u64 addr, end;
+	u64 next;
 	long got;
-	u32 i;
 
-	for (i = 0; i < nr_ranges; i++) {
-		end = ranges[i].start + ranges[i].len;
-		for (addr = ranges[i].start; addr < end; addr += got * PAGE_SIZE) {
-			got = min_t(u64, CAPTURE_BATCH, (end - addr) / PAGE_SIZE);
-			got = batch_take(j, addr, got);
-			if (got < 0) {
-				pr_err("process %llu: cannot take pages from %#llx on: %ld\n",
-				       j->common.id, addr, got);
-				return got;
-			}
-			cond_resched();
+	for (; addr < end && !READ_ONCE(s->job->stop); addr += got * PAGE_SIZE) {
+		next = min(end, ALIGN(addr + 1, CAPTURE_BATCH * PAGE_SIZE));
+		got = batch_take(s, addr, (next - addr) / PAGE_SIZE);
+		if (got < 0) {
+			pr_err("process %d: cannot take pages from %#llx on: %ld\n",
+			       s->job->arg->pid, addr, got);
+			return got;
 		}
+		cond_resched();
 	}
 	return 0;
+}
+
+/* Where in a range, before which lie `before` pages, a shard's border is. */
+static u64 border(const struct nvwa_range *r, u64 before, u64 pages)
+{
+	if (pages <= before)
+		return r->start;
+	return min(r->start + r->len,
+		   ALIGN(r->start + (pages - before) * PAGE_SIZE, CAPTURE_BATCH * PAGE_SIZE));
+}
+
+static void shard_work(struct work_struct *work)
+{
+	struct shard *s = container_of(work, struct shard, work);
+	const struct nvwa_range *r = s->job->ranges;
+	u64 before = 0;
+	u32 i;
+
+	/* The lockless way to get pages is for a process's own memory only. */
+	kthread_use_mm(s->job->mm);
+	for (i = 0; i < s->job->arg->nr_ranges && before < s->end && !s->err; i++, r++) {
+		s->err = range_take(s, border(r, before, s->first), border(r, before, s->end));
+		before += r->len / PAGE_SIZE;
+	}
+	kthread_unuse_mm(s->job->mm);
+	if (s->err)
+		WRITE_ONCE(s->job->stop, true);
+}
+
+/* Put all shards' runs into the record, in one array. */
+static int shards_store(struct job *j, struct shard *s, unsigned int nr)
+{
+	struct nvwa_run *runs;
+	u64 nr_runs = 0, nr_pages = 0, at = 0;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < nr; i++) {
+		nr_runs += s[i].common.nr_runs;
+		nr_pages += s[i].common.nr_pages;
+	}
+	runs = kvmalloc_array(nr_runs + 1, sizeof(*runs), GFP_KERNEL);
+	if (!runs)
+		return -ENOMEM;
+	for (i = 0; i < nr; i++) {
+		if (s[i].common.nr_runs)
+			memcpy(&runs[at], s[i].common.runs,
+			       s[i].common.nr_runs * sizeof(*runs));
+		at += s[i].common.nr_runs;
+	}
+	err = store_put_pages(&j->c->store, j->arg->pid, runs, nr_runs, nr_pages);
+	kvfree(runs);
+	return err;
+}
+
+/* What the shards did, in the caller's struct; the first error of any. */
+static int shards_sum(struct job *j, struct shard *s, unsigned int nr)
+{
+	u64 nr_unknown = 0;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < nr; i++) {
+		const struct capture_job *common = &s[i].common;
+
+		j->arg->nr_pinned += common->nr_pinned;
+		j->arg->nr_evacuated += common->nr_evacuated;
+		j->arg->nr_unshared += common->nr_unshared;
+		j->arg->nr_runs += common->nr_runs;
+		nr_unknown += common->nr_unknown;
+		if (!s[i].err || err)
+			continue;
+		err = s[i].err;
+		j->arg->busy_addr = common->busy_addr;
+	}
+	if (!err && nr_unknown && writes_unpinned(j->mm))
+		pr_info("process %d: %llu pages have a reference of unknown purpose\n",
+			j->arg->pid, nr_unknown);
+	return err;
+}
+
+static int job_run(struct job *j)
+{
+	u64 total = 0;
+	struct shard *s;
+	unsigned int i, nr;
+	int err = 0;
+
+	for (i = 0; i < j->arg->nr_ranges; i++)
+		total += j->ranges[i].len / PAGE_SIZE;
+	nr = crew_size(total);
+	s = kcalloc(nr, sizeof(*s), GFP_KERNEL);
+	if (!s)
+		return -ENOMEM;
+	for (i = 0; i < nr && !err; i++) {
+		s[i].job = j;
+		s[i].first = total / nr * i;
+		s[i].end = i + 1 < nr ? total / nr * (i + 1) : total;
+		err = capture_job_init(&s[i].common, j->c, "process", j->arg->pid);
+		if (!writes_unpinned(j->mm))
+			s[i].common.unknown_wait_ns = 0;
+	}
+	if (!err) {
+		crew_run(shard_work, s, sizeof(*s), nr);
+		err = shards_sum(j, s, nr);
+	}
+	if (!err)
+		err = shards_store(j, s, nr);
+	for (i = 0; i < nr; i++) {
+		if (err && s[i].job)
+			capture_job_undo(&s[i].common);
+		capture_job_free(&s[i].common);
+	}
+	kfree(s);
+	return err;
 }
 
 int capture_process(struct capture *c, struct nvwa_capture *arg)
 {
 	struct nvwa_range *ranges = NULL;
-	struct job j = { 0 };
+	struct job j = { .c = c, .arg = arg };
 	int err;
 
 	if (c->sealed || arg->flags || arg->nr_ranges > MAX_RANGES)
@@ -420,43 +686,23 @@ int capture_process(struct capture *c, struct nvwa_capture *arg)
 	err = nvwa_get_ranges(arg->ranges, arg->nr_ranges, TASK_SIZE_MAX, &ranges);
 	if (err)
 		return err;
+	j.ranges = ranges;
 	j.mm = nvwa_mm_of(arg->pid);
 	err = j.mm ? 0 : -ESRCH;
 	if (err)
 		goto free_ranges;
 	c->writes_unpinned |= writes_unpinned(j.mm);
-	err = capture_job_init(&j.common, c, "process", arg->pid);
-	if (err)
-		goto put_mm;
-	if (!writes_unpinned(j.mm))
-		j.common.unknown_wait_ns = 0;
 	err = xa_insert(&c->pids, arg->pid, xa_mk_value(1), GFP_KERNEL);
 	if (err) {
 		err = err == -EBUSY ? -EEXIST : err;
 		goto put_mm;
 	}
-
-	err = job_take(&j, ranges, arg->nr_ranges);
-	if (!err)
-		err = store_put_pages(&c->store, arg->pid, j.common.runs, j.common.nr_runs,
-				      j.common.nr_pages);
-	arg->busy_addr = j.common.busy_addr;
-	if (err) {
-		capture_job_undo(&j.common);
+	err = job_run(&j);
+	if (err)
 		xa_erase(&c->pids, arg->pid);
-		goto put_mm;
-	}
-	arg->nr_pinned = j.common.nr_pinned;
-	arg->nr_evacuated = j.common.nr_evacuated;
-	arg->nr_unshared = j.common.nr_unshared;
-	arg->nr_runs = j.common.nr_runs;
-	if (j.common.nr_unknown && writes_unpinned(j.mm))
-		pr_info("process %d: %llu pages have a reference of unknown purpose\n",
-			arg->pid, j.common.nr_unknown);
 
 put_mm:
 	mmput(j.mm);
-	capture_job_free(&j.common);
 free_ranges:
 	kvfree(ranges);
 	outside_trim(&c->outside);

@@ -5,9 +5,11 @@
 
 #include "nvwa.h"
 
-#define CAPTURE_BATCH	512U
+/* One huge page, so that it is taken as a whole. */
+#define CAPTURE_BATCH	NVWA_HUGE_PAGES
 
 struct capture {
+	struct mutex lock;		/* of outside and the sets, where threads share a call */
 	struct outside outside;
 	struct store store;
 	struct pfnset pinned;		/* we hold one reference each */

@@ -266,12 +266,20 @@ static struct miscdevice nvwa_device = {
 
 static int __init nvwa_init(void)
 {
-	return misc_register(&nvwa_device);
+	int err = crew_init();
+
+	if (err)
+		return err;
+	err = misc_register(&nvwa_device);
+	if (err)
+		crew_exit();
+	return err;
 }
 
 static void __exit nvwa_exit(void)
 {
 	misc_deregister(&nvwa_device);
+	crew_exit();
 }
 
 module_init(nvwa_init);

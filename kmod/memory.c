@@ -16,15 +16,45 @@
 /* Pages held back by the callback since memory_add() began. */
 static u64 nr_held;
 
-/* Call f for the largest aligned pieces of a range. */
-static void for_pieces(unsigned long pfn, unsigned long end)
+static void claim_page(struct page *page)
+{
+	compat_clear_hotplugged(page);
+	set_page_count(page, 1);
+}
+
+/*
+ * Give one piece to the allocator; returns how many pages of it are still to be
+ * counted as managed. The kernel's own way counts each piece, which may take
+ * longer than all the rest if the piece is small, so that small ones go the way of
+ * allocated pages that are freed.
+ */
+static unsigned long give_piece(unsigned long pfn, unsigned int order)
+{
+	struct page *page = pfn_to_page(pfn);
+	unsigned long i;
+
+	if (order >= 5) {
+		generic_online_page(page, order);
+		return 0;
+	}
+	claim_page(page);
+	for (i = 1; i < 1UL << order; i++) {
+		claim_page(page + i);
+		set_page_count(page + i, 0);
+	}
+	__free_pages(page, order);
+	return 1UL << order;
+}
+
+/* Give a range of one zone to the allocator, in the largest aligned pieces. */
+static void give_range(unsigned long pfn, unsigned long end, unsigned long *uncounted)
 {
 	unsigned int order;
 
 	while (pfn < end) {
 		order = min_t(unsigned int, NVWA_CHUNK_ORDER, pfn ? __ffs(pfn) : NVWA_CHUNK_ORDER);
 		order = min_t(unsigned int, order, ilog2(end - pfn));
-		generic_online_page(pfn_to_page(pfn), order);
+		*uncounted += give_piece(pfn, order);
 		pfn += 1UL << order;
 	}
 }
@@ -33,26 +63,40 @@ static void for_pieces(unsigned long pfn, unsigned long end)
  * Called under the memory hotplug lock for each piece of memory that comes
  * online. The caller of add_memory() holds nvwa_lock, so the sets stand still.
  */
+static void online_piece(struct adopted *a, unsigned long pfn, unsigned long nr)
+{
+	DECLARE_BITMAP(held, 1 << NVWA_CHUNK_ORDER) = { 0 };
+	unsigned long from = 0, to, uncounted = 0;
+
+	/* Pages of programs lie between free ones, so every bit may change; ask the sets once. */
+	pfnset_or(&a->pages, pfn, nr, held);
+	pfnset_or(&a->record, pfn, nr, held);
+	while (from < nr) {
+		to = find_next_bit(held, nr, from);
+		give_range(pfn + from, pfn + to, &uncounted);
+		from = find_next_zero_bit(held, nr, to);
+		nr_held += from - to;
+	}
+	if (uncounted)
+		adjust_managed_page_count(pfn_to_page(pfn), uncounted);
+}
+
 static void online_page(struct page *page, unsigned int order)
 {
-	unsigned long pfn = page_to_pfn(page), end = pfn + (1UL << order);
+	unsigned long pfn = page_to_pfn(page), end = pfn + (1UL << order), n;
 	struct adopted *a = nvwa_adopted;
-	unsigned long held, row;
 
-	/* memory_callback_free() asks only, but something may come online just then. */
-	if (!a) {
+	/*
+	 * memory_callback_free() asks only, but something may come online just
+	 * then. Pieces of less than a word do not occur.
+	 */
+	if (!a || WARN_ON_ONCE(order < ilog2(BITS_PER_LONG))) {
 		generic_online_page(page, order);
 		return;
 	}
-	while (pfn < end) {
-		held = min3(pfnset_next(&a->pages, pfn), pfnset_next(&a->record, pfn), end);
-		for_pieces(pfn, held);
-		if (held == end)
-			break;
-		row = max(pfnset_row(&a->pages, held, end - held),
-			  pfnset_row(&a->record, held, end - held));
-		nr_held += row;
-		pfn = held + row;
+	for (; pfn < end; pfn += n) {
+		n = min(end - pfn, 1UL << NVWA_CHUNK_ORDER);
+		online_piece(a, pfn, n);
 	}
 }
 
@@ -63,22 +107,28 @@ static int add_size(struct resource *res, void *sum)
 }
 
 /*
- * How much of a range is RAM to this kernel. Added memory lies inside what the
+ * How much of a range is of a kind. Added memory lies inside what the
  * firmware map calls reserved, where region_intersects() did not find it
  * before 6.12.
  */
-static u64 ram_in(u64 phys, u64 len)
+static u64 size_in(unsigned long desc, unsigned long flags, u64 phys, u64 len)
 {
 	u64 sum = 0;
 
-	walk_iomem_res_desc(IORES_DESC_NONE, IORESOURCE_SYSTEM_RAM, phys, phys + len - 1,
-			    &sum, add_size);
+	walk_iomem_res_desc(desc, flags, phys, phys + len - 1, &sum, add_size);
 	return sum;
 }
 
+static u64 ram_in(u64 phys, u64 len)
+{
+	return size_in(IORES_DESC_NONE, IORESOURCE_SYSTEM_RAM, phys, len);
+}
+
+/* RAM is hidden by calling it reserved; elsewhere there are devices, or nothing. */
 bool memory_hidden(u64 phys, u64 len)
 {
-	return !ram_in(phys, len);
+	return !ram_in(phys, len) &&
+	       size_in(IORES_DESC_RESERVED, IORESOURCE_MEM, phys, len) == len;
 }
 
 bool memory_callback_free(void)
@@ -179,6 +229,36 @@ unsigned long memory_held(unsigned long pfn, unsigned long nr)
 	return row;
 }
 
+void memory_claim_pages(const unsigned long *pfns, unsigned long nr)
+{
+	unsigned long i;
+
+	for (i = 0; i < nr; i++)
+		claim_page(pfn_to_page(pfns[i]));
+}
+
+void memory_claim_count(const unsigned long *pfns, unsigned long nr)
+{
+	unsigned long i, first = 0, section = 0;
+	struct zone *zone = NULL;
+
+	/*
+	 * Once a zone: the kernel may work out its reserves anew each time. A
+	 * section is all of one zone.
+	 */
+	for (i = 0; i < nr; i++) {
+		if (zone && pfns[i] / PAGES_PER_SECTION == section)
+			continue;
+		section = pfns[i] / PAGES_PER_SECTION;
+		if (zone && page_zone(pfn_to_page(pfns[i])) != zone) {
+			adjust_managed_page_count(pfn_to_page(pfns[first]), i - first);
+			first = i;
+		}
+		zone = page_zone(pfn_to_page(pfns[i]));
+	}
+	if (nr)
+		adjust_managed_page_count(pfn_to_page(pfns[first]), nr - first);
+}
 
 void memory_claim(unsigned long pfn, unsigned long nr)
 {
@@ -187,19 +267,19 @@ void memory_claim(unsigned long pfn, unsigned long nr)
 	for (; nr; pfn += n, nr -= n) {
 		/* A section is all of one zone. */
 		n = min(nr, PAGES_PER_SECTION - pfn % PAGES_PER_SECTION);
-		for (i = 0; i < n; i++) {
-			compat_clear_hotplugged(pfn_to_page(pfn + i));
-			set_page_count(pfn_to_page(pfn + i), 1);
-		}
+		for (i = 0; i < n; i++)
+			claim_page(pfn_to_page(pfn + i));
 		adjust_managed_page_count(pfn_to_page(pfn), n);
 	}
 }
 
 void memory_give(unsigned long pfn, unsigned long nr)
 {
-	unsigned long i;
+	unsigned long i, uncounted = 0;
 
 	for (i = 0; i < nr; i++)
 		clear_highpage(pfn_to_page(pfn + i));
-	for_pieces(pfn, pfn + nr);
+	give_range(pfn, pfn + nr, &uncounted);
+	if (uncounted)
+		adjust_managed_page_count(pfn_to_page(pfn), uncounted);
 }

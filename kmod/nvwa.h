@@ -12,6 +12,7 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <crypto/sha2.h>
 #include "compat/compat.h"
@@ -23,6 +24,16 @@
 
 /* No physical address is beyond this; mapping one that is would be warned about. */
 #define NVWA_PHYS_LIMIT		BIT_ULL(boot_cpu_data.x86_phys_bits)
+
+/*
+ * crew.c: several kernel threads at one job. Runs f for each of nr items that
+ * lie size bytes apart and begin with a struct work_struct, and waits for all.
+ */
+int __init crew_init(void);
+void crew_exit(void);
+void crew_run(work_func_t f, void *items, size_t size, unsigned int nr);
+/* How many threads a job of so many pages is worth. */
+unsigned int crew_size(u64 nr_pages);
 
 /* main.c: one state machine for the module, IDLE -> CAPTURING -> SEALED, or IDLE -> ADOPTED. */
 extern struct mutex nvwa_lock;
@@ -47,6 +58,8 @@ struct mm_struct *nvwa_mm_of(s32 pid);
 struct pfnset {
 	struct xarray blocks;	/* bitmaps of PFNSET_BLOCK_BITS each */
 	u64 nr;
+	unsigned long *last;	/* the block that was changed last, and its index */
+	unsigned long last_i;
 };
 void pfnset_init(struct pfnset *s);
 void pfnset_destroy(struct pfnset *s);
@@ -57,6 +70,11 @@ void pfnset_del(struct pfnset *s, unsigned long pfn, unsigned long nr);
 bool pfnset_has(struct pfnset *s, unsigned long pfn);
 /* The first member >= pfn, or ULONG_MAX. */
 unsigned long pfnset_next(struct pfnset *s, unsigned long pfn);
+/*
+ * Set bit i of bits for each member pfn + i, i < nr. pfn is a multiple of nr or
+ * of 64, and nr a power of two up to 1 << NVWA_CHUNK_ORDER.
+ */
+void pfnset_or(struct pfnset *s, unsigned long pfn, unsigned long nr, unsigned long *bits);
 /* Members in a row from pfn (which is one), at most max. */
 unsigned long pfnset_row(struct pfnset *s, unsigned long pfn, unsigned long max);
 
@@ -77,6 +95,8 @@ bool outside_inside(const struct outside *o, u64 start, u64 len);
  */
 struct page *outside_alloc(struct outside *o, unsigned int *order, bool hard);
 struct page *outside_page(struct outside *o);
+/* NVWA_HUGE_PAGES single pages in a row, aligned to that; NULL if not to be had at once. */
+struct page *outside_huge(struct outside *o);
 /* Give back the rejects; at the end of every call. */
 void outside_trim(struct outside *o);
 
@@ -182,12 +202,18 @@ int adopt_release(struct nvwa_release *arg);
 /* memory.c: adding RAM. */
 int memory_add(struct nvwa_add_memory *arg);
 bool memory_callback_free(void);
-/* Does none of this range belong to this kernel, online or not? */
+/* Is all of this range reserved in the firmware map, and none of it added since? */
 bool memory_hidden(u64 phys, u64 len);
 /* How many pages in a row, at most nr, are in memory that was added, and were held back. */
 unsigned long memory_held(unsigned long pfn, unsigned long nr);
 /* Make pages that were held back ordinary allocated ones, with one reference each. */
 void memory_claim(unsigned long pfn, unsigned long nr);
+/*
+ * The same in two steps, for many pages that do not lie in a row: the pages,
+ * which may go on at the same time, and counting them, which may not.
+ */
+void memory_claim_pages(const unsigned long *pfns, unsigned long nr);
+void memory_claim_count(const unsigned long *pfns, unsigned long nr);
 /* Wipe pages that were held back, in a row, and give them to the allocator. */
 void memory_give(unsigned long pfn, unsigned long nr);
 

@@ -68,9 +68,17 @@ struct page *outside_alloc(struct outside *o, unsigned int *order, bool hard)
 	}
 }
 
+static void pool_add(struct outside *o, struct page *page, unsigned int order)
+{
+	unsigned int i;
+
+	for (i = 0; i < 1U << order; i++)
+		list_add_tail(&page[i].lru, &o->pool);
+}
+
 struct page *outside_page(struct outside *o)
 {
-	unsigned int i, order = o->pool_order;
+	unsigned int order = o->pool_order;
 	struct page *page;
 
 	if (list_empty(&o->pool)) {
@@ -80,12 +88,26 @@ struct page *outside_page(struct outside *o)
 		o->pool_order = order;
 		if (order)
 			split_page(page, order);
-		for (i = 0; i < 1U << order; i++)
-			list_add_tail(&page[i].lru, &o->pool);
+		pool_add(o, page, order);
 	}
 	page = list_first_entry(&o->pool, struct page, lru);
 	list_del(&page->lru);
 	return page;
+}
+
+struct page *outside_huge(struct outside *o)
+{
+	unsigned int order = ilog2(NVWA_HUGE_PAGES);
+	struct page *page = outside_alloc(o, &order, false);
+
+	if (!page)
+		return NULL;
+	if (order)
+		split_page(page, order);
+	if (order == ilog2(NVWA_HUGE_PAGES))
+		return page;
+	pool_add(o, page, order);
+	return NULL;
 }
 
 void outside_trim(struct outside *o)

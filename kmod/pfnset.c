@@ -11,6 +11,7 @@ void pfnset_init(struct pfnset *s)
 {
 	xa_init(&s->blocks);
 	s->nr = 0;
+	s->last = NULL;
 }
 
 void pfnset_destroy(struct pfnset *s)
@@ -22,11 +23,22 @@ void pfnset_destroy(struct pfnset *s)
 		free_page((unsigned long)block);
 	xa_destroy(&s->blocks);
 	s->nr = 0;
+	s->last = NULL;
+}
+
+/* For those who change the set; neighbours are mostly changed one after the other. */
+static unsigned long *block_get(struct pfnset *s, unsigned long i)
+{
+	if (!s->last || s->last_i != i) {
+		s->last = xa_load(&s->blocks, i);
+		s->last_i = i;
+	}
+	return s->last;
 }
 
 static unsigned long *block_make(struct pfnset *s, unsigned long i)
 {
-	unsigned long *block = xa_load(&s->blocks, i);
+	unsigned long *block = block_get(s, i);
 	int err;
 
 	if (block)
@@ -64,8 +76,7 @@ int pfnset_add(struct pfnset *s, unsigned long pfn, unsigned long nr)
 	}
 	for (p = pfn; p < end; p += n) {
 		n = in_block(p, end - p);
-		block = xa_load(&s->blocks, p / PFNSET_BLOCK_BITS);
-		bitmap_set(block, p % PFNSET_BLOCK_BITS, n);
+		bitmap_set(block_get(s, p / PFNSET_BLOCK_BITS), p % PFNSET_BLOCK_BITS, n);
 	}
 	s->nr += nr;
 	return 0;
@@ -79,7 +90,7 @@ void pfnset_del(struct pfnset *s, unsigned long pfn, unsigned long nr)
 	for (; pfn < end; pfn += n) {
 		n = in_block(pfn, end - pfn);
 		bit = pfn % PFNSET_BLOCK_BITS;
-		block = xa_load(&s->blocks, pfn / PFNSET_BLOCK_BITS);
+		block = block_get(s, pfn / PFNSET_BLOCK_BITS);
 		if (WARN_ON_ONCE(!block))
 			return;
 		bitmap_clear(block, bit, n);
@@ -110,6 +121,14 @@ unsigned long pfnset_next(struct pfnset *s, unsigned long pfn)
 			return i * PFNSET_BLOCK_BITS + bit;
 	}
 	return ULONG_MAX;
+}
+
+void pfnset_or(struct pfnset *s, unsigned long pfn, unsigned long nr, unsigned long *bits)
+{
+	unsigned long *block = xa_load(&s->blocks, pfn / PFNSET_BLOCK_BITS);
+
+	if (block)
+		bitmap_or(bits, bits, block + pfn % PFNSET_BLOCK_BITS / BITS_PER_LONG, nr);
 }
 
 unsigned long pfnset_row(struct pfnset *s, unsigned long pfn, unsigned long max)

@@ -6,6 +6,7 @@
  */
 #include "nvwa.h"
 
+#include <linux/mmzone.h>
 #include <linux/pfn.h>
 #include <linux/string.h>
 
@@ -45,7 +46,7 @@ static int check_chunks(const struct nvwa_header *h)
 		    c->phys > NVWA_PHYS_LIMIT - c->len)
 			return refuse("chunk %u: %llu bytes at %#llx", i, c->len, c->phys);
 		if (!memory_hidden(c->phys, PAGE_ALIGN(c->len)))
-			return refuse("chunk %u at %#llx lies in this kernel's own memory",
+			return refuse("chunk %u at %#llx is not in hidden memory",
 				      i, c->phys);
 		sum += c->len;
 	}
@@ -99,14 +100,45 @@ int record_check_header(const struct nvwa_header *h, const u8 *nonce)
 	return check_chunks(h);
 }
 
+/* Memory that was found to be hidden, so as not to ask for each of its pages. */
+struct span {
+	u64 start;
+	u64 end;
+};
+
+static bool run_hidden(struct span *known, const struct nvwa_run *r)
+{
+	const u64 section = BIT_ULL(SECTION_SIZE_BITS);
+	const u64 start = PFN_PHYS(r->pfn), end = start + r->nr * PAGE_SIZE;
+	const u64 around = ALIGN_DOWN(start, section);
+
+	if (start >= known->start && end <= known->end)
+		return true;
+	if (end <= around + section && memory_hidden(around, section)) {
+		*known = (struct span){ around, around + section };
+		return true;
+	}
+	return memory_hidden(start, end - start);
+}
+
+/* A huge page is in one piece and aligned in both kernels. */
+static bool run_flags_ok(const struct nvwa_run *r, u32 known)
+{
+	const u64 all = (r->addr >> PAGE_SHIFT) | r->pfn | r->nr;
+
+	return !(r->flags & ~known) &&
+	       (!(r->flags & NVWA_RUN_HUGE) || IS_ALIGNED(all, NVWA_HUGE_PAGES));
+}
+
 /*
  * The runs of one section: sorted, apart, below limit, in hidden memory, and
- * named by nobody else. Counts their pages.
+ * named by nobody else, with flags that are known. Counts their pages.
  */
 static int check_runs(const char *kind, u64 id, const struct nvwa_run *runs, u64 nr_runs,
-		      u64 limit, struct pfnset *pages, u64 *nr_pages)
+		      u64 limit, u32 flags, struct pfnset *pages, u64 *nr_pages)
 {
 	const u64 pfns = PHYS_PFN(NVWA_PHYS_LIMIT);
+	struct span known = { 0, 0 };
 	u64 i, end = 0;
 	int err;
 
@@ -114,15 +146,15 @@ static int check_runs(const char *kind, u64 id, const struct nvwa_run *runs, u64
 		const struct nvwa_run *r = &runs[i];
 		u64 len = (u64)r->nr * PAGE_SIZE;
 
-		if (r->flags || !r->nr || !PAGE_ALIGNED(r->addr) || r->addr < end ||
+		if (!run_flags_ok(r, flags) || !r->nr || !PAGE_ALIGNED(r->addr) || r->addr < end ||
 		    r->addr >= limit || len > limit - r->addr)
 			return refuse("%s %llu: run %llu: %u pages at %#llx, flags %#x",
 				      kind, id, i, r->nr, r->addr, r->flags);
 		if (r->pfn >= pfns || r->nr > pfns - r->pfn)
 			return refuse("%s %llu: run %llu: no such page %#llx",
 				      kind, id, i, r->pfn);
-		if (!memory_hidden(PFN_PHYS(r->pfn), len))
-			return refuse("%s %llu: page %#llx lies in this kernel's own memory",
+		if (!run_hidden(&known, r))
+			return refuse("%s %llu: page %#llx is not in hidden memory",
 				      kind, id, r->pfn);
 		err = pfnset_add(pages, r->pfn, r->nr);
 		if (err == -EEXIST)
@@ -154,8 +186,8 @@ static int check_process(const struct nvwa_section *h, const void *data, struct 
 		.nr_runs = h->data_len / sizeof(struct nvwa_run),
 	};
 	parts->nr_processes++;
-	return check_runs("process", p->pid, p->runs, p->nr_runs, TASK_SIZE_MAX, pages,
-			  &p->nr_pages);
+	return check_runs("process", p->pid, p->runs, p->nr_runs, TASK_SIZE_MAX,
+			  NVWA_RUN_HUGE, pages, &p->nr_pages);
 }
 
 static int check_shmem(const struct nvwa_section *h, const void *data, struct pfnset *pages,
@@ -181,8 +213,8 @@ static int check_shmem(const struct nvwa_section *h, const void *data, struct pf
 		.nr_runs = (h->data_len - sizeof(*head)) / sizeof(struct nvwa_run),
 	};
 	parts->nr_shmem++;
-	return check_runs("shared memory", p->id, p->runs, p->nr_runs, PAGE_ALIGN(p->len), pages,
-			  &p->nr_pages);
+	return check_runs("shared memory", p->id, p->runs, p->nr_runs, PAGE_ALIGN(p->len), 0,
+			  pages, &p->nr_pages);
 }
 
 /* The section at *pos, which moves behind it; 1, 0 at the end, or an error. */

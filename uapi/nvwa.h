@@ -53,7 +53,8 @@ struct nvwa_begin {
 
 /*
  * Take the pages that are present (or swapped out) in the given virtual
- * ranges of a process, all threads of which are stopped. Errors: -ESRCH, no
+ * ranges of a process, all threads of which are stopped. The zero page and the
+ * huge zero page are skipped: a hole reads the same. Errors: -ESRCH, no
  * such process; -EFAULT, an address in a range has no page; -ENOMEM; -EIO, a
  * page is poisoned; -EBUSY, somebody else holds pages after the deadline
  * (busy_addr names the first); -EEXIST, captured before. On error nothing of this call is kept.

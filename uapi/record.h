@@ -106,7 +106,14 @@ struct nvwa_run {
 	__u64 addr;		/* virtual address or offset in the file, page aligned */
 	__u64 pfn;
 	__u32 nr;		/* pages, > 0 */
-	__u32 flags;		/* none defined: 0 */
+	__u32 flags;		/* NVWA_RUN_* */
 };
+
+/*
+ * Only in NVWA_SECTION_PAGES: addr (in pages), pfn and nr are multiples of
+ * NVWA_HUGE_PAGES, and each NVWA_HUGE_PAGES of them were one huge page.
+ */
+#define NVWA_RUN_HUGE		1U
+#define NVWA_HUGE_PAGES		512U
 
 #endif

@@ -30,6 +30,14 @@ static bool name_is_safe(const char *name, size_t len)
 	return true;
 }
 
+/* A huge page is whole, and aligned in memory as well as in the process. */
+static bool flags_are_sound(const struct nvwa_run *run)
+{
+	uint64_t all = run->addr / NVWA_PAGE_SIZE | run->pfn | run->nr;
+
+	return !run->flags || (run->flags == NVWA_RUN_HUGE && !(all % NVWA_HUGE_PAGES));
+}
+
 static bool runs_are_sound(const void *data, size_t len)
 {
 	struct nvwa_run run;
@@ -40,7 +48,9 @@ static bool runs_are_sound(const void *data, size_t len)
 
 	for (size_t pos = 0; pos < len; pos += sizeof(run)) {
 		memcpy(&run, (const char *)data + pos, sizeof(run));
-		if (run.flags || !run.nr || run.addr % NVWA_PAGE_SIZE || run.addr < end)
+		if (!flags_are_sound(&run) || !run.nr)
+			return false;
+		if (run.addr % NVWA_PAGE_SIZE || run.addr < end)
 			return false;
 		if (run.pfn > (UINT64_MAX >> NVWA_PAGE_SHIFT) - run.nr)
 			return false;

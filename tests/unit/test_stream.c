@@ -69,6 +69,7 @@ static void walks_sections(void **state)
 {
 	const struct nvwa_run runs[] = {
 		{ .addr = 0x1000, .pfn = 77, .nr = 2 }, { .addr = 0x3000, .pfn = 5, .nr = 1 },
+		{ .addr = 0x200000, .pfn = 1024, .nr = 512, .flags = NVWA_RUN_HUGE },
 	};
 	struct stream_section s;
 	size_t pos = 0;
@@ -203,7 +204,10 @@ static void refuses_bad_runs(void **state)
 } while (0)
 
 	REFUSE(.addr = 0x2000, .pfn = 1, .nr = 0);
-	REFUSE(.addr = 0x2000, .pfn = 1, .nr = 1, .flags = 1);
+	REFUSE(.addr = 0x200000, .pfn = 512, .nr = 512, .flags = 2);
+	REFUSE(.addr = 0x200000, .pfn = 512, .nr = 511, .flags = NVWA_RUN_HUGE);
+	REFUSE(.addr = 0x200000, .pfn = 513, .nr = 512, .flags = NVWA_RUN_HUGE);
+	REFUSE(.addr = 0x201000, .pfn = 512, .nr = 512, .flags = NVWA_RUN_HUGE);
 	REFUSE(.addr = 0x2001, .pfn = 1, .nr = 1);
 	REFUSE(.addr = 0x1000, .pfn = 1, .nr = 1);
 	REFUSE(.addr = 0, .pfn = 1, .nr = 1);
