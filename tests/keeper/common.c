@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 bool quiet;
+uint64_t keeper_ns;
 static int nr_tests, nr_failed;
 
 static bool report(bool condition, const char *fmt, va_list args)
@@ -186,16 +187,15 @@ bool pattern_holds(const void *page, uint64_t addr, uint32_t seed)
 int keeper_call(int fd, unsigned long cmd, void *arg)
 {
 	struct timespec from, to;
-	double ms;
 	int err;
 
 	*(uint32_t *)arg = _IOC_SIZE(cmd);
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	err = ioctl(fd, cmd, arg) ? -errno : 0;
 	clock_gettime(CLOCK_MONOTONIC, &to);
-	ms = (to.tv_sec - from.tv_sec) * 1e3 + (to.tv_nsec - from.tv_nsec) / 1e6;
-	if (ms >= 5 && !quiet)
-		printf("# call %lu took %.1f ms\n", (unsigned long)_IOC_NR(cmd), ms);
+	keeper_ns = (to.tv_sec - from.tv_sec) * 1000000000ULL + to.tv_nsec - from.tv_nsec;
+	if (keeper_ns >= 5000000 && !quiet)
+		printf("# call %lu took %.1f ms\n", (unsigned long)_IOC_NR(cmd), keeper_ns / 1e6);
 	return err;
 }
 

@@ -145,8 +145,137 @@ static void test_one(enum odd odd, const char *what, int want)
 	close(fd);
 }
 
+/* --- memory of all kinds --- */
+
+#define MADV_GUARD	102	/* MADV_GUARD_INSTALL, since 6.13 */
+
+/* What each area has, and how many of its pages are memory of the process. */
+static const struct kind {
+	const char *name;
+	uint64_t pages;
+	uint64_t want;
+	int map;
+} kinds[] = {
+	{ "one zero page", 64, 63, 0 },
+	{ "the huge zero page", 1024, 0, 0 },
+	{ "lazily freed", 64, 64, 0 },
+	{ "a stack", 64, 64, MAP_GROWSDOWN | MAP_STACK },
+	{ "locked", 64, 64, 0 },
+	{ "a private file", 64, 64, 0 },
+	{ "huge pages", 1024, 1024, 0 },
+};
+#define NR_KINDS	(sizeof(kinds) / sizeof(kinds[0]))
+
+static char *kind_at(size_t i)
+{
+	return (char *)AT + (i + 1) * 64 * MIB;
+}
+
+static void kind_make(size_t i)
+{
+	char name[] = "/tmp/keeper-XXXXXX", *p = kind_at(i);
+	uint64_t k, len = kinds[i].pages * PAGE;
+	bool huge = kinds[i].pages >= NVWA_HUGE_PAGES;
+	int fd = -1;
+
+	if (i == 5 && ((fd = mkstemp(name)) < 0 || unlink(name) || ftruncate(fd, len)))
+		bail("cannot make %s", name);
+	if (mmap(p, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED_NOREPLACE | kinds[i].map |
+		 (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0) != p)
+		bail("%s", kinds[i].name);
+	madvise(p, len, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	for (k = 0; k < kinds[i].pages && i != 1; k++)
+		pattern_fill(p + k * PAGE, k, i);
+	if (i == 0)
+		madvise(p + 7 * PAGE, PAGE, MADV_DONTNEED);
+	if (i < 2 && ((volatile char *)p)[7 * PAGE] + ((volatile char *)p)[600 * PAGE * i])
+		bail("no zeroes");
+	if (i == 2 && madvise(p, len, MADV_FREE))
+		bail("%s", kinds[i].name);
+	if (i == 4 && mlock(p, len))
+		bail("%s", kinds[i].name);
+}
+
+static bool kind_intact(size_t i)
+{
+	uint64_t k;
+
+	for (k = 0; k < kinds[i].pages; k++) {
+		bool zero = i == 1 || (i == 0 && k == 7);
+
+		if (zero ? kind_at(i)[k * PAGE] != 0 : !pattern_holds(kind_at(i) + k * PAGE, k, i))
+			return false;
+	}
+	return true;
+}
+
+static void kinds_run(void)
+{
+	size_t i;
+
+	for (i = 0; i < NR_KINDS; i++)
+		kind_make(i);
+	raise(SIGSTOP);
+	for (i = 0; i < NR_KINDS; i++) {
+		if (!kind_intact(i))
+			_exit(1 + i);
+	}
+	raise(SIGSTOP);
+	/* Zeroes, then a guard that is no memory. */
+	_exit(madvise(kind_at(0), PAGE, MADV_GUARD) ? 77 : raise(SIGSTOP));
+}
+
+static void test_kinds(void)
+{
+	struct nvwa_range scratch = { 0, PAGE }, range[NR_KINDS];
+	struct nvwa_begin b = { .scratch = (uintptr_t)&scratch, .nr_scratch = 1 };
+	struct nvwa_capture c = { .nr_ranges = NR_KINDS, .ranges = (uintptr_t)range };
+	uint64_t want = 0;
+	int status, fd;
+	char path[64];
+	long long rss;
+	size_t i;
+
+	for (i = 0; i < NR_KINDS; i++) {
+		range[i] = (struct nvwa_range){ (uintptr_t)kind_at(i), kinds[i].pages * PAGE };
+		want += kinds[i].want;
+	}
+	fflush(stdout);
+	c.pid = fork();
+	if (c.pid == 0)
+		kinds_run();
+	stop_wait(c.pid);
+	snprintf(path, sizeof(path), "/proc/%d/status", c.pid);
+	rss = proc_kib(path, "VmRSS");
+	fd = keeper_open();
+	if (keeper_call(fd, NVWA_IOC_BEGIN, &b))
+		bail("BEGIN");
+	same(keeper_call(fd, NVWA_IOC_CAPTURE, &c), 0, "memory of all kinds");
+	same(c.nr_pinned + c.nr_evacuated + c.nr_unshared, want,
+	     "all of it but the zeroes is taken");
+	same(proc_kib(path, "VmRSS"), rss, "its memory is neither more nor less than before");
+	close(fd);
+	kill(c.pid, SIGCONT);
+	stop_wait(c.pid);
+	ok(true, "the process finds its memory as it was");
+	kill(c.pid, SIGCONT);
+	if (waitpid(c.pid, &status, WUNTRACED) == c.pid && WIFSTOPPED(status)) {
+		fd = keeper_open();
+		if (keeper_call(fd, NVWA_IOC_BEGIN, &b))
+			bail("BEGIN");
+		same(keeper_call(fd, NVWA_IOC_CAPTURE, &c), -EFAULT, "a guard is no memory");
+		close(fd);
+		kill(c.pid, SIGCONT);
+		same(end_wait(c.pid), 0, "the process goes on");
+	} else {
+		ok(WIFEXITED(status) && WEXITSTATUS(status) == 77,
+		   "a guard # SKIP not possible on this kernel");
+	}
+}
+
 int test_held(void)
 {
+	test_kinds();
 	test_one(PLAIN, "ordinary pages", 0);
 	test_one(PINNED, "a page pinned for DMA", -EBUSY);
 	test_one(PIPED, "a page in a pipe", 0);

@@ -59,6 +59,7 @@ int end_wait(pid_t pid);
 long long lost_in_rounds(void (*f)(void *ctx), void *ctx, int *err);
 
 extern bool quiet;	/* no times of calls */
+extern uint64_t keeper_ns;	/* how long the last call took */
 
 /* old.c: read physical memory, and BEGIN with one range of scratch. */
 void read_phys(uint64_t phys, void *to, size_t len);
@@ -68,5 +69,7 @@ int test_old(void);
 int test_shmem(void);
 int test_held(void);
 int test_new(uint64_t base, uint64_t len);
+int cost_old(uint64_t len);
+int cost_new(uint64_t base, uint64_t hidden_len, uint64_t len);
 
 #endif

@@ -15,36 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct hidden hidden;
-
-/* --- the record --- */
-
-void *at(uint64_t offset)
-{
-	return hidden.mem + offset;
-}
-
-uint64_t pfn_at(uint64_t offset)
-{
-	return (hidden.base + offset) / PAGE;
-}
-
-void section(struct record *r, uint32_t kind, int32_t pid, const char *name, const void *data,
-	     size_t len, uint64_t nr_pages)
-{
-	struct nvwa_section s = {
-		.kind = kind, .pid = pid, .name_len = strlen(name), .data_len = len,
-	};
-
-	memcpy(r->stream + r->len, &s, sizeof(s));
-	r->len += sizeof(s);
-	memcpy(r->stream + r->len, name, s.name_len);
-	r->len += (s.name_len + 7) / 8 * 8;
-	memcpy(r->stream + r->len, data, len);
-	r->len += (len + 7) / 8 * 8;
-	r->nr_pages += nr_pages;
-}
-
 static void run_add(struct runs *r, uint64_t addr, uint64_t pfn, uint32_t nr)
 {
 	r->v[r->nr++] = (struct nvwa_run){ addr, pfn, nr, 0 };
@@ -59,7 +29,7 @@ static void record_make(struct record *r)
 
 	memset(r, 0, sizeof(*r));
 	section(r, NVWA_SECTION_FILE, 0, "apps/one/meta.json", "{}\n", 3, 0);
-	for (pid = PID_MAIN; pid <= PID_NOWHERE; pid++) {
+	for (pid = PID_MAIN; pid <= PID_AREAS; pid++) {
 		runs.nr = 0;
 		switch (pid) {
 		case PID_MAIN:
@@ -83,6 +53,9 @@ static void record_make(struct record *r)
 		case PID_NOWHERE:
 			run_add(&runs, AT_NOWHERE, pfn_at(60 * MIB), 10);
 			break;
+		case PID_AREAS:
+			runs.nr = areas_record(runs.v);
+			break;
 		}
 		for (i = 0, pages = 0; i < runs.nr; i++) {
 			pages += runs.v[i].nr;
@@ -94,58 +67,6 @@ static void record_make(struct record *r)
 	}
 	shmem_record(r);
 	section(r, NVWA_SECTION_FILE, 0, "ram", hidden.mem, 300000, 0);
-}
-
-static void header_seal(struct nvwa_header *h)
-{
-	struct sha256 sha;
-	uint8_t digest[32];
-
-	memset(h->header_sha256, 0, 32);
-	sha256_init(&sha);
-	sha256_update(&sha, h, sizeof(*h));
-	sha256_final(&sha, digest);
-	memcpy(h->header_sha256, digest, 32);
-}
-
-/* Write stream and header where the module will look for them. */
-static void record_write(const struct record *r)
-{
-	static const uint64_t lens[] = { 5000, 65536, 100001, 4 * MIB };
-	struct nvwa_header h = {
-		.magic = NVWA_RECORD_MAGIC,
-		.version = NVWA_RECORD_VERSION,
-		.header_len = sizeof(h),
-		.record_len = r->len,
-		.nr_pages = r->nr_pages,
-		.nonce = NONCE,
-		.seal_tsc = 1, .seal_realtime_ns = 2, .seal_boottime_ns = 3,
-		.tsc_khz = 4, .tai_offset_s = 37,
-		.writer = "keeper test",
-	};
-	struct sha256 sha;
-	uint64_t pos = 0, len;
-	int i;
-
-	for (i = 0; pos < r->len; i++) {
-		len = r->len - pos < lens[i] ? r->len - pos : lens[i];
-		h.chunks[i].phys = hidden.base + CHUNKS_AT + i * 4 * MIB;
-		h.chunks[i].len = len;
-		memcpy(at(CHUNKS_AT + i * 4 * MIB), r->stream + pos, len);
-		pos += len;
-	}
-	h.nr_chunks = i;
-	sha256_init(&sha);
-	sha256_update(&sha, r->stream, r->len);
-	sha256_final(&sha, h.record_sha256);
-	header_seal(&h);
-	memcpy(at(HEADER_AT), &h, sizeof(h));
-}
-
-static int adopt(int fd, struct nvwa_adopt *a)
-{
-	*a = (struct nvwa_adopt){ .header_phys = hidden.base + HEADER_AT, .nonce = NONCE };
-	return keeper_call(fd, NVWA_IOC_ADOPT, a);
 }
 
 /* --- records that must be refused --- */
@@ -161,6 +82,8 @@ static void test_header_refusals(int fd, struct record *r)
 	struct nvwa_adopt a = { .header_phys = 32 * MIB };
 
 	same(keeper_call(fd, NVWA_IOC_ADOPT, &a), -ENOENT, "a header in this kernel's RAM");
+	a.header_phys = 0xfee00000;
+	same(keeper_call(fd, NVWA_IOC_ADOPT, &a), -ENOENT, "a header in a device");
 	a.header_phys = hidden.base + HEADER_AT + 8;
 	same(keeper_call(fd, NVWA_IOC_ADOPT, &a), -EINVAL, "a header inside a page");
 	a.header_phys = ~0xfffULL;
@@ -195,6 +118,7 @@ static void test_header_refusals(int fd, struct record *r)
 		"a chunk in this kernel's RAM");
 	REFUSED(h->chunks[0].phys = 1ULL << 60; header_seal(h), -EINVAL,
 		"a chunk beyond all memory");
+	REFUSED(h->chunks[0].phys = 0xfee00000; header_seal(h), -EINVAL, "a chunk in a device");
 	REFUSED(h->chunks[0].phys += 8; header_seal(h), -EINVAL, "a chunk inside a page");
 	REFUSED(h->chunks[0].len = 1ULL << 40; header_seal(h), -EINVAL, "an endless chunk");
 	REFUSED(h->chunks[1].phys = h->chunks[0].phys; header_seal(h), -EBADMSG,
@@ -239,6 +163,8 @@ static void test_stream_refusals(int fd)
 	PAGES(-EINVAL, "a page of two places", 2, { AT_PLAIN, good, 2, 0 },
 	      { AT_PLAIN + 2 * PAGE, good + 1, 1, 0 });
 	PAGES(-EINVAL, "a page in this kernel's RAM", 1, { AT_PLAIN, 32 * MIB / PAGE, 1, 0 });
+	PAGES(-EINVAL, "a page of a device", 1, { AT_PLAIN, 0xfee00, 1, 0 });
+	PAGES(-EINVAL, "a page where there is nothing", 1, { AT_PLAIN, 0x800000, 1, 0 });
 	PAGES(-EINVAL, "a run that reaches into this kernel's RAM", 1,
 	      { AT_PLAIN, good, (2048 * MIB) / PAGE, 0 });
 	PAGES(-EINVAL, "a page that is also the header", 1, { AT_PLAIN, pfn_at(HEADER_AT), 1, 0 });
@@ -249,7 +175,11 @@ static void test_stream_refusals(int fd)
 	PAGES(-EINVAL, "runs that overlap", 2, { AT_PLAIN, good, 2, 0 },
 	      { AT_PLAIN + PAGE, good + 2, 1, 0 });
 	PAGES(-EINVAL, "an empty run", 1, { AT_PLAIN, good, 0, 0 });
-	PAGES(-EINVAL, "a run with flags", 1, { AT_PLAIN, good, 1, 1 });
+	PAGES(-EINVAL, "a run with unknown flags", 1, { AT_PLAIN, good, 512, 2 });
+	PAGES(-EINVAL, "a huge page that is too small", 1, { AT_PLAIN, good, 511, 1 });
+	PAGES(-EINVAL, "a huge page and a half", 1, { AT_PLAIN, good, 768, 1 });
+	PAGES(-EINVAL, "a huge page at an odd address", 1, { AT_PLAIN + PAGE, good, 512, 1 });
+	PAGES(-EINVAL, "a huge page in odd frames", 1, { AT_PLAIN, good + 256, 512, 1 });
 	PAGES(-EINVAL, "an address inside a page", 1, { AT_PLAIN + 5, good, 1, 0 });
 	PAGES(-EINVAL, "an address of the kernel's", 1,
 	      { 0xffff800000000000ULL, good, 1, 0 });
@@ -279,6 +209,7 @@ static void test_stream_refusals(int fd)
 	SHMEM(-EINVAL, "a page of shared memory that is also of a chunk", 5, PAGE, 24,
 	      { 0, pfn_at(CHUNKS_AT), 1, 0 });
 	SHMEM(-EINVAL, "shared memory without an id", 0, PAGE, 24, { 0, good, 1, 0 });
+	SHMEM(-EINVAL, "a huge page of shared memory", 5, 1ULL << 30, 24, { 0, good, 512, 1 });
 	SHMEM(-EINVAL, "half a run of shared memory", 5, PAGE, 12, { 0, good, 1, 0 });
 #undef SHMEM
 #define SECTION(error, what, len, ...) do {					\
@@ -324,6 +255,18 @@ static void test_twice(int fd)
 	section(&r, NVWA_SECTION_SHMEM, 0, "", &shmem, sizeof(shmem), 1);
 	record_write(&r);
 	same(adopt(fd, &a), -EINVAL, "a page of a process and of shared memory");
+	r.len = r.nr_pages = 0;
+	section(&r, NVWA_SECTION_PAGES, 5, "", &run, sizeof(run), 1);
+	section(&r, NVWA_SECTION_PAGES, 6, "", &run, sizeof(run), 1);
+	record_write(&r);
+	same(adopt(fd, &a), -EINVAL, "a page of two processes");
+	r.len = r.nr_pages = 0;
+	section(&r, NVWA_SECTION_PAGES, 5, "", &run, sizeof(run), 1);
+	run.pfn++;
+	section(&r, NVWA_SECTION_PAGES, 5, "", &run, sizeof(run), 1);
+	record_write(&r);
+	run.pfn--;
+	same(adopt(fd, &a), -EINVAL, "a process twice");
 	memset(&r, 0, sizeof(r));
 	section(&r, NVWA_SECTION_SHMEM, 0, "", &shmem, sizeof(shmem), 1);
 	shmem.run.pfn++;
@@ -356,7 +299,8 @@ static void test_add_memory(int fd)
 	write_text("/sys/devices/system/memory/auto_online_blocks", "online");
 	same(add_memory(fd, hidden.base, most, &held), 0, "add hidden memory");
 	/* 1 + 4 pieces of the record: header, 5000, 65536, 100001 and the rest. */
-	here = PAGES_MAIN + 1000 + 10 + PAGES_SHMEM + PAGES_SHMEM_UNCLAIMED - 10;
+	here = PAGES_MAIN + 1000 + 10 + PAGES_SHMEM + PAGES_SHMEM_UNCLAIMED - 10 +
+	       areas_pages();
 	ok(held > here && held < here + 500, "pages are held back (%llu)",
 	   (unsigned long long)held);
 	nr_held = held;
@@ -446,16 +390,6 @@ static long long module_refs(void)
 	return refs;
 }
 
-static void hidden_map(void)
-{
-	int fd = open("/dev/mem", O_RDWR | O_CLOEXEC);
-
-	hidden.mem = mmap(NULL, hidden.len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, hidden.base);
-	if (fd < 0 || hidden.mem == MAP_FAILED)
-		bail("cannot map memory at %#llx: is it hidden?", (unsigned long long)hidden.base);
-	close(fd);
-}
-
 int test_new(uint64_t base, uint64_t len)
 {
 	static struct record r;
@@ -466,9 +400,7 @@ int test_new(uint64_t base, uint64_t len)
 	uint64_t held;
 	int fd = keeper_open();
 
-	hidden.base = base;
-	hidden.len = len;
-	hidden_map();
+	hidden_map(base, len);
 	record_make(&r);
 	test_header_refusals(fd, &r);
 	test_stream_refusals(fd);
@@ -490,10 +422,12 @@ int test_new(uint64_t base, uint64_t len)
 	fd = keeper_open();
 	test_add_memory(fd);
 	test_insert(fd);
+	test_areas(fd);
 	test_shmem_insert(fd);
 
 	same(keeper_call(fd, NVWA_IOC_RELEASE, &rel), 0, "release");
-	same(rel.nr_wiped, r.nr_pages - PAGES_MAIN - PAGES_SHMEM, "all other pages are wiped");
+	same(rel.nr_wiped, r.nr_pages - PAGES_MAIN - areas_pages() - PAGES_SHMEM,
+	     "all other pages are wiped");
 	ok(rel.nr_record >= 1 + r.len / PAGE, "the record's memory is freed");
 	same(keeper_state(fd), NVWA_STATE_IDLE, "idle");
 	same(add_memory(fd, base, len, &held), 0, "add the last block");

@@ -13,6 +13,7 @@
 #define PID_UNCLAIMED	101
 #define PID_NOT_ADDED	102
 #define PID_NOWHERE	103
+#define PID_AREAS	104
 /* Shared memory that is put in whole; see shmem-new.c. */
 #define PAGES_SHMEM	(3000 + 64 + 100 + 16 + 1 + 200 + 300 + 64 + 512 + 32768)
 #define PAGES_SHMEM_UNCLAIMED	(50 + 400 + 10)
@@ -33,7 +34,7 @@ struct hidden {
 };
 
 struct record {
-	char stream[1 << 20];
+	char stream[8 << 20];
 	size_t len;
 	uint64_t nr_pages;
 };
@@ -43,12 +44,24 @@ struct runs {
 	size_t nr;
 };
 
+/* record.c: map the hidden memory; where an offset of it is, and in which frame. */
 extern struct hidden hidden;
+void hidden_map(uint64_t base, uint64_t len);
 void *at(uint64_t offset);
 uint64_t pfn_at(uint64_t offset);
 /* The data of a section begins with a run; nr_pages is what its runs name. */
 void section(struct record *r, uint32_t kind, int32_t pid, const char *name, const void *data,
 	     size_t len, uint64_t nr_pages);
+
+/* Put the whole record where the module will look for it; adopt it. */
+void record_write(const struct record *r);
+void header_seal(struct nvwa_header *h);
+int adopt(int fd, struct nvwa_adopt *a);
+
+/* areas.c: kinds of memory in a process of its own; areas_record() returns how many runs. */
+uint64_t areas_record(struct nvwa_run *runs);
+uint64_t areas_pages(void);
+void test_areas(int fd);
 
 /* shmem-new.c */
 void shmem_record(struct record *r);

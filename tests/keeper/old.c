@@ -186,6 +186,15 @@ static uint64_t shared_outside(pid_t pid, const struct nvwa_range *scratch)
 	return nr;
 }
 
+/* KiB of a process's memory that are huge pages. */
+static long long anon_huge(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
+	return proc_kib(path, "AnonHugePages");
+}
+
 int begin(int fd, struct nvwa_range *scratch, uint64_t *header)
 {
 	struct nvwa_begin b = {
@@ -263,14 +272,30 @@ static bool runs_hold(const struct nvwa_run *runs, uint64_t nr, uint64_t *pages)
 	return true;
 }
 
+/* Pages of huge runs; each is whole and aligned. */
+static uint64_t huge_pages(const struct nvwa_run *runs, uint64_t nr)
+{
+	uint64_t i, pages = 0;
+
+	for (i = 0; i < nr; i++) {
+		uint64_t all = runs[i].addr / PAGE | runs[i].pfn | runs[i].nr;
+
+		if (runs[i].flags == NVWA_RUN_HUGE)
+			pages += all % NVWA_HUGE_PAGES ? 1ULL << 40 : runs[i].nr;
+		else if (runs[i].flags)
+			pages += 1ULL << 40;
+	}
+	return pages;
+}
+
 static void test_record(uint64_t header, const struct nvwa_seal *seal, const char *file,
-			size_t file_len, const struct nvwa_range *scratch)
+			size_t file_len, const struct nvwa_range *scratch, uint64_t want_huge)
 {
 	static struct nvwa_header h;
 	struct nvwa_section *s;
 	struct sha256 sha;
 	uint8_t digest[32], want[32];
-	uint64_t pos = 0, pages = 0, nr_files = 0, i;
+	uint64_t pos = 0, pages = 0, nr_files = 0, huge = 0, i;
 	bool outside = true;
 	char *stream = malloc(seal->record_len);
 
@@ -301,6 +326,9 @@ static void test_record(uint64_t header, const struct nvwa_seal *seal, const cha
 		s = (void *)(stream + pos);
 		pos += sizeof(*s) + (s->name_len + 7) / 8 * 8;
 		if (s->kind == NVWA_SECTION_PAGES)
+			huge += huge_pages((void *)(stream + pos),
+					   s->data_len / sizeof(struct nvwa_run));
+		if (s->kind == NVWA_SECTION_PAGES)
 			ok(runs_hold((void *)(stream + pos), s->data_len / sizeof(struct nvwa_run),
 				     &pages), "the pages of process %d are where the record says",
 			   s->pid);
@@ -310,6 +338,7 @@ static void test_record(uint64_t header, const struct nvwa_seal *seal, const cha
 	}
 	same(pages, seal->nr_pages, "every page is in the record");
 	same(nr_files, 2, "both files are in the record");
+	same(huge, want_huge, "huge pages are in it as huge ones");
 	free(stream);
 }
 
@@ -369,7 +398,8 @@ static void test_capture(void)
 	same(keeper_state(fd), NVWA_STATE_SEALED, "sealed");
 	same(seal.nr_pages, 2 * pages, "the seal counts all pages");
 	same(put(fd, "late", file, 1), -EINVAL, "nothing is added after the seal");
-	test_record(header, &seal, file, file_len, &scratch);
+	test_record(header, &seal, file, file_len, &scratch,
+		    (anon_huge(a) + anon_huge(b)) * 1024 / PAGE);
 	close(fd);
 
 	same(child_finish(a), 0, "the first process goes on with its memory intact");
