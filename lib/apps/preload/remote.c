@@ -20,8 +20,10 @@
 
 /* Selector of 64-bit code: __USER_CS, arch/x86/include/asm/segment.h. */
 #define CS_64		0x33
-/* A stop at a system call, with PTRACE_O_TRACESYSGOOD, which criu has set. */
+/* A stop at a system call, with PTRACE_O_TRACESYSGOOD, which criu 4 has set. */
 #define SYSCALL_STOP	(SIGTRAP | 0x80)
+/* Without, as with criu 3.17: a trap that is no event. Signals are blocked then. */
+#define PLAIN_STOP(status)	((status) >> 8 == SIGTRAP)
 /* The kernel's signal set has 64 bits. */
 #define SIGSET_SIZE	8
 
@@ -79,7 +81,7 @@ static bool step(pid_t pid, bool *stopped)
 		if (ptrace(PTRACE_SYSCALL, pid, NULL, NULL) ||
 		    waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status))
 			return false;
-		if (WSTOPSIG(status) == SYSCALL_STOP)
+		if (WSTOPSIG(status) == SYSCALL_STOP || PLAIN_STOP(status))
 			return true;
 		if (WSTOPSIG(status) != SIGSTOP)
 			return false;
