@@ -94,7 +94,10 @@ static int check_mapping(void *ctx, const struct mapping *m)
 			return 0;
 		}
 	}
-	if (begins(m, "/dev/") && !begins(m, "/dev/zero") && !begins(m, "/dev/shm/"))
+	/* What is deleted CRIU takes along. */
+	if (begins(m, "/dev/shm/") && !strstr(m->name, " (deleted)"))
+		refuse_mapping(mc, m, "POSIX shared memory", true, "make it do without");
+	else if (begins(m, "/dev/") && !begins(m, "/dev/zero") && !begins(m, "/dev/shm/"))
 		refuse_mapping(mc, m, "the device", true, "make it do without");
 	else if (m->key)
 		refuse_mapping(mc, m, "memory with a protection key", false, "make it do without");
