@@ -11,7 +11,6 @@ static void prepare(int argc, char **argv)
 {
 	area.len = (argc > 0 ? strtoul(argv[0], NULL, 10) : 16) * MIB;
 	area_map(&area, MAP_PRIVATE | MAP_ANONYMOUS);
-	madvise(area.mem, area.len, MADV_NOHUGEPAGE);
 	area_fill(&area);
 }
 

@@ -15,7 +15,6 @@ static void prepare(int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	area_map(&area, MAP_PRIVATE | MAP_ANONYMOUS);
-	madvise(area.mem, area.len, MADV_NOHUGEPAGE);
 	for (size_t page = 0; page < area.len / PAGE; page++) {
 		if (page % 4 != 3)
 			page_fill(&area, page);

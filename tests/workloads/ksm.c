@@ -32,7 +32,6 @@ static void prepare(int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	area_map(&area, MAP_PRIVATE | MAP_ANONYMOUS);
-	madvise(area.mem, area.len, MADV_NOHUGEPAGE);
 	for (size_t page = 0; page < area.len / PAGE; page++)
 		contents_fill(&area, page % DISTINCT, area.mem + page * PAGE);
 	if (madvise(area.mem, area.len, MADV_MERGEABLE) < 0)

@@ -50,7 +50,6 @@ static void prepare(int argc, char **argv)
 
 	area.len = (argc > 0 ? strtoul(argv[0], NULL, 10) : 8) * MIB;
 	area_map(&area, MAP_PRIVATE | MAP_ANONYMOUS);
-	madvise(area.mem, area.len, MADV_NOHUGEPAGE);
 	area_fill(&area);
 	for (size_t i = 1; i <= nr; i++)
 		child_start(child_prepare, child_verify, (void *)i);

@@ -13,7 +13,6 @@ static void prepare(int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	area_map(&area, MAP_PRIVATE | MAP_ANONYMOUS);
-	madvise(area.mem, area.len, MADV_NOHUGEPAGE);
 	area_fill(&area);
 	/* Asked again until the kernel has taken most: it skips pages that are in use elsewhere. */
 	for (int i = 0; i < 1000; i++) {

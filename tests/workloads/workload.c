@@ -158,9 +158,8 @@ void area_map(struct area *a, int flags)
 	a->mem = mmap(NULL, a->len, PROT_READ | PROT_WRITE, flags, -1, 0);
 	if (a->mem == MAP_FAILED)
 		die(a->name);
-	/* A huge page would fill the holes. */
-	if (a->stride > 1)
-		madvise(a->mem, a->len, MADV_NOHUGEPAGE);
+	/* khugepaged fills holes, at any time: what is in memory could not be compared. */
+	madvise(a->mem, a->len, MADV_NOHUGEPAGE);
 }
 
 void area_fill(const struct area *a)

@@ -23,9 +23,7 @@ static void prepare(int argc, char **argv)
 	area_map(&written, MAP_PRIVATE | MAP_ANONYMOUS);
 	area_map(&holes, MAP_PRIVATE | MAP_ANONYMOUS);
 	area_map(&filled, MAP_PRIVATE | MAP_ANONYMOUS);
-	madvise(read_only.mem, read_only.len, MADV_NOHUGEPAGE);
 	madvise(read_huge.mem, read_huge.len, MADV_HUGEPAGE);
-	madvise(written.mem, written.len, MADV_NOHUGEPAGE);
 	zero_check("read", read_only.mem, read_only.len);
 	zero_check("read huge", read_huge.mem, read_huge.len);
 	memset(written.mem, 0, written.len);
