@@ -190,6 +190,8 @@ static void exec_criu(const struct criu *criu, const char *namespaces, int hook,
 		setenv(CRIU_ENV_HIDE_MEMORY, "1", 1);
 	if (criu->hide_shared)
 		setenv(CRIU_ENV_HIDE_SHARED, "1", 1);
+	if (criu->carry_sysv)
+		setenv(CRIU_ENV_SYSV, "1", 1);
 	if (criu->no_firewall)
 		setenv(CRIU_ENV_NO_FIREWALL, "1", 1);
 	if (criu->no_new_privileges)

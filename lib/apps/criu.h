@@ -20,6 +20,7 @@ struct criu {
 	bool hide_userns;	/* see libnvwa-criu.so; likewise: */
 	bool hide_memory;	/* private memory of other processes seems to be all holes */
 	bool hide_shared;	/* shared memory likewise */
+	bool carry_sysv;	/* System V IPC of the namespace that criu is in */
 	bool no_firewall;	/* criu's own packet rules come to nothing */
 	bool no_new_privileges;	/* set for criu, and so for what it makes */
 	criu_resume_fn resume;	/* may be NULL */

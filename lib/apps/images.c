@@ -20,6 +20,7 @@
 #define PAGEMAP_MAGIC		0x56084025
 #define CORE_MAGIC		0x55053847
 #define MM_MAGIC		0x57492820
+#define IPCNS_SHM_MAGIC		0x46283044
 
 /* criu/include/pagemap.h of CRIU */
 #define PE_PRESENT		(1 << 2)
@@ -52,6 +53,11 @@
 #define TIMENS_BOOTTIME		2
 #define TIMESPEC_SECONDS	1
 #define TIMESPEC_NANOSECONDS	2
+
+/* images/ipc-shm.proto, images/ipc-desc.proto */
+#define SHM_DESC		1
+#define SHM_IN_PAGEMAPS		3
+#define DESC_ID			7
 
 /* protobuf's wire types */
 #define WIRE_VARINT		0
@@ -539,6 +545,86 @@ static int set_clocks(int dirfd, const char *name, uint64_t monotonic_ns, uint64
 	memset(image + 9, 0, 3);
 
 	return images_replace(dirfd, name, image, end - image);
+}
+
+/* The number of a segment whose contents are not in this image: 1, or -EBADMSG. */
+static int segment_id(struct reader message, uint64_t *id)
+{
+	struct field f;
+	int r;
+
+	r = find_field(message, SHM_IN_PAGEMAPS, WIRE_VARINT, &f);
+	if (r > 0 && f.value)
+		r = find_field(message, SHM_DESC, WIRE_BYTES, &f);
+	if (r > 0)
+		r = find_field(f.bytes, DESC_ID, WIRE_VARINT, &f);
+	*id = f.value;
+
+	return r ? r : -EBADMSG;
+}
+
+static int keep_segments(int dirfd, const char *name, const uint32_t *ids, size_t nr)
+{
+	_cleanup_free_ char *old = NULL, *kept = NULL;
+	struct reader image, message;
+	size_t len, used = 8;
+	uint64_t id;
+	int r;
+
+	r = file_read_at(dirfd, name, &old, &len);
+	if (r < 0)
+		return r;
+	image = (struct reader){ (uint8_t *)old, (uint8_t *)old + len };
+	kept = malloc(len + 1);
+	if (!kept)
+		return -ENOMEM;
+	if (read_magic(&image, IPCNS_SHM_MAGIC) < 0)
+		return -EBADMSG;
+	memcpy(kept, old, used);
+	while ((r = read_message(&image, &message)) > 0) {
+		size_t whole = message.end - message.at + 4;
+
+		r = segment_id(message, &id);
+		if (r < 0)
+			return r;
+		for (size_t i = 0; i < nr; i++) {
+			if (ids[i] != id)
+				continue;
+			memcpy(kept + used, message.at - 4, whole);
+			used += whole;
+			break;
+		}
+	}
+
+	return r < 0 ? r : images_replace(dirfd, name, kept, used);
+}
+
+/* Leave nothing but the two magic numbers. */
+static int empty_image(int dirfd, const char *name)
+{
+	_cleanup_close_ int fd = openat(dirfd, name, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 || ftruncate(fd, 8) ? -errno : 0;
+}
+
+int images_keep_segments(int dirfd, const uint32_t *ids, size_t nr)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir)
+		return -errno;
+	while (!r && (entry = readdir(dir))) {
+		const char *name = entry->d_name;
+
+		if (!strncmp(name, "ipcns-shm-", 10))
+			r = keep_segments(dirfd, name, ids, nr);
+		else if (!strncmp(name, "ipcns-sem-", 10) || !strncmp(name, "ipcns-msg-", 10))
+			r = empty_image(dirfd, name);
+	}
+
+	return r;
 }
 
 int images_set_clocks(int dirfd, uint64_t monotonic_ns, uint64_t boottime_ns)

@@ -52,6 +52,12 @@ int images_with_advice(const uint8_t *data, size_t len, const struct nvwa_range 
 int images_advise(int dirfd, pid_t pid, const struct nvwa_range *ranges, size_t nr, int advice);
 
 /*
+ * In the directory of images: of all System V IPC keep these segments of shared
+ * memory only; semaphores and messages belong to nobody in particular.
+ */
+int images_keep_segments(int dirfd, const uint32_t *ids, size_t nr);
+
+/*
  * In the directory of images: what CLOCK_MONOTONIC and CLOCK_BOOTTIME show the
  * restored program at first.
  */

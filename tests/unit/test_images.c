@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "lib/apps/images.h"
@@ -15,6 +17,7 @@
 #define PAGEMAP	0x19, 0x43, 0x56, 0x54, 0x25, 0x40, 0x08, 0x56
 #define CORE	0x19, 0x43, 0x56, 0x54, 0x47, 0x38, 0x05, 0x55
 #define MM	0x19, 0x43, 0x56, 0x54, 0x20, 0x28, 0x49, 0x57
+#define SHM	0x19, 0x43, 0x56, 0x54, 0x44, 0x30, 0x28, 0x46
 #define HEAD	2, 0, 0, 0, 0x08, 1		/* pages_id 1 */
 
 
@@ -257,6 +260,80 @@ static void test_rseq(void **state)
 	assert_int_equal(images_core_rseq(none, 3, &rseq), -EBADMSG);
 }
 
+static void image_write(int dir, const char *name, const uint8_t *data, size_t len)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, data, len), len);
+	close(fd);
+}
+
+static size_t image_read(int dir, const char *name, uint8_t *data, size_t size)
+{
+	int fd = openat(dir, name, O_RDONLY);
+	ssize_t n;
+
+	assert_true(fd >= 0);
+	n = read(fd, data, size);
+	assert_true(n >= 0);
+	close(fd);
+	return n;
+}
+
+static void test_segments(void **state)
+{
+	/* desc { key 0 id N } size 56 in_pagemaps 1, for 5, 0 and 32770 */
+	static const uint8_t five[] = { 10, 0, 0, 0, 0x0a, 4, 0x08, 0, 0x38, 5, 0x10, 56, 0x18, 1 };
+	static const uint8_t zero[] = { 10, 0, 0, 0, 0x0a, 4, 0x08, 0, 0x38, 0, 0x10, 56, 0x18, 1 };
+	static const uint8_t large[] = {
+		12, 0, 0, 0, 0x0a, 6, 0x08, 0, 0x38, 0x82, 0x80, 2, 0x10, 56, 0x18, 1,
+	};
+	/* The same without in_pagemaps: contents follow, which are not understood. */
+	static const uint8_t with_contents[] = {
+		8, 0, 0, 0, 0x0a, 4, 0x08, 0, 0x38, 5, 0x10, 56, 1, 2, 3, 4,
+	};
+	static const uint8_t magic[] = { SHM };
+	const uint32_t ids[] = { 0, 32770 };
+	uint8_t image[256], got[256], *at = image;
+	char path[] = "/tmp/test-images-XXXXXX";
+	int dir;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	dir = open(path, O_RDONLY | O_DIRECTORY);
+	assert_true(dir >= 0);
+	at = mempcpy(at, magic, sizeof(magic));
+	at = mempcpy(at, five, sizeof(five));
+	at = mempcpy(at, zero, sizeof(zero));
+	at = mempcpy(at, large, sizeof(large));
+	image_write(dir, "ipcns-shm-4.img", image, at - image);
+	image_write(dir, "ipcns-sem-4.img", image, at - image);
+	image_write(dir, "ipcns-msg-4.img", image, 8);
+	image_write(dir, "core-4.img", image, at - image);
+	assert_int_equal(images_keep_segments(dir, ids, 2), 0);
+	assert_int_equal(image_read(dir, "ipcns-shm-4.img", got, sizeof(got)),
+			 8 + sizeof(zero) + sizeof(large));
+	assert_memory_equal(got, magic, 8);
+	assert_memory_equal(got + 8, zero, sizeof(zero));
+	assert_memory_equal(got + 8 + sizeof(zero), large, sizeof(large));
+	assert_int_equal(image_read(dir, "ipcns-sem-4.img", got, sizeof(got)), 8);
+	assert_int_equal(image_read(dir, "ipcns-msg-4.img", got, sizeof(got)), 8);
+	assert_int_equal(image_read(dir, "core-4.img", got, sizeof(got)), at - image);
+
+	memcpy(image + 8, with_contents, sizeof(with_contents));
+	image_write(dir, "ipcns-shm-4.img", image, 8 + sizeof(with_contents));
+	assert_int_equal(images_keep_segments(dir, ids, 2), -EBADMSG);
+	image_write(dir, "ipcns-shm-4.img", image, 8 + 9);
+	assert_int_equal(images_keep_segments(dir, ids, 2), -EBADMSG);
+	assert_int_equal(unlinkat(dir, "ipcns-shm-4.img", 0), 0);
+	assert_int_equal(unlinkat(dir, "ipcns-sem-4.img", 0), 0);
+	assert_int_equal(unlinkat(dir, "ipcns-msg-4.img", 0), 0);
+	assert_int_equal(unlinkat(dir, "core-4.img", 0), 0);
+	close(dir);
+	rmdir(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +345,7 @@ int main(void)
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_unlock),
 		cmocka_unit_test(test_rseq),
+		cmocka_unit_test(test_segments),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,8 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -21,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "lib/apps/pagemap-scan.h"
@@ -29,7 +32,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-static bool hide_userns, hide_memory, hide_shared, no_firewall;
+static bool hide_userns, hide_memory, hide_shared, no_firewall, carry_sysv;
 static int hook = -1;
 
 /* Every descriptor in a list such as "7:8:9" is a namespace to join. */
@@ -57,6 +60,7 @@ static __attribute__((constructor)) void preload_init(void)
 	hide_memory = getenv(CRIU_ENV_HIDE_MEMORY);
 	hide_shared = getenv(CRIU_ENV_HIDE_SHARED);
 	no_firewall = getenv(CRIU_ENV_NO_FIREWALL);
+	carry_sysv = getenv(CRIU_ENV_SYSV);
 	if (fd)
 		hook = atoi(fd);
 	join_namespaces(getenv(CRIU_ENV_NAMESPACES));
@@ -68,26 +72,8 @@ static __attribute__((constructor)) void preload_init(void)
 	unsetenv(CRIU_ENV_HIDE_MEMORY);
 	unsetenv(CRIU_ENV_HIDE_SHARED);
 	unsetenv(CRIU_ENV_NO_FIREWALL);
+	unsetenv(CRIU_ENV_SYSV);
 	unsetenv(CRIU_ENV_HOOK);
-}
-
-/*
- * criu tells namespaces apart by the inode numbers of /proc/PID/ns. Showing
- * it our own for every task's user namespace hides that there is another one.
- */
-EXPORT int fstatat(int dirfd, const char *path, struct stat *st, int flags)
-{
-	if (hide_userns && !strcmp(path, "ns/user")) {
-		dirfd = AT_FDCWD;
-		path = "/proc/self/ns/user";
-	}
-
-	return syscall(SYS_newfstatat, dirfd, path, st, flags);
-}
-
-EXPORT int fstatat64(int dirfd, const char *path, struct stat64 *st, int flags)
-{
-	return fstatat(dirfd, path, (struct stat *)st, flags);
 }
 
 /* What an open file is called; "" if that cannot be told. Cut off to fit. */
@@ -99,6 +85,66 @@ static void path_of(int fd, char *path, size_t size)
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, path, size - 1);
 	path[n > 0 ? n : 0] = '\0';
+}
+
+/* Is this criu's own directory in /proc? */
+static bool is_own_proc(int fd)
+{
+	char path[64];
+	int pid;
+
+	path_of(fd, path, sizeof(path));
+	return sscanf(path, "/proc/%d", &pid) == 1 && pid == getpid();
+}
+
+/*
+ * criu tells namespaces apart by the inode numbers of /proc/PID/ns. Showing
+ * it our own for every task's user namespace hides that there is another one;
+ * showing it for itself a number that is nobody's makes one that is not there.
+ */
+EXPORT int fstatat(int dirfd, const char *path, struct stat *st, int flags)
+{
+	int r;
+
+	if (hide_userns && !strcmp(path, "ns/user")) {
+		dirfd = AT_FDCWD;
+		path = "/proc/self/ns/user";
+	}
+	r = syscall(SYS_newfstatat, dirfd, path, st, flags);
+	if (!r && carry_sysv && !strcmp(path, "ns/ipc") && is_own_proc(dirfd))
+		st->st_ino = 1;
+
+	return r;
+}
+
+EXPORT int fstatat64(int dirfd, const char *path, struct stat64 *st, int flags)
+{
+	return fstatat(dirfd, path, (struct stat *)st, flags);
+}
+
+/*
+ * criu makes processes by clone3(2), and it is the only call that it makes in
+ * this way with a new namespace of that kind.
+ */
+EXPORT long syscall(long number, ...)
+{
+	static long (*next)(long number, ...);
+	struct clone_args *clone_args;
+	long a[6];
+	va_list ap;
+
+	va_start(ap, number);
+	for (size_t i = 0; i < sizeof(a) / sizeof(a[0]); i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	if (number == SYS_clone3 && carry_sysv) {
+		clone_args = (void *)a[0];
+		clone_args->flags &= ~(uint64_t)CLONE_NEWIPC;
+	}
+	if (!next)
+		*(void **)&next = dlsym(RTLD_NEXT, "syscall");
+
+	return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 /* Is this the /proc/PID/pagemap of another process? */
@@ -157,9 +203,11 @@ EXPORT ssize_t pread64(int fd, void *buffer, size_t size, off64_t offset)
 static bool is_hidden_shared(int fd)
 {
 	static const char *const names[] = { "/memfd:", "/dev/zero (deleted)", "/SYSV" };
+	struct statfs fs;
 	char path[64];
 
-	if (!hide_shared)
+	/* Huge pages (hugetlbfs) have the same names. */
+	if (!hide_shared || fstatfs(fd, &fs) || fs.f_type != TMPFS_MAGIC)
 		return false;
 	path_of(fd, path, sizeof(path));
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

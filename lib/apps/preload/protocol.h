@@ -11,6 +11,11 @@
 #define CRIU_ENV_HIDE_MEMORY	"NVWA_CRIU_HIDE_MEMORY"
 /* If set: shared memory that has no name in a file system seems to be all holes. */
 #define CRIU_ENV_HIDE_SHARED	"NVWA_CRIU_HIDE_SHARED"
+/*
+ * If set: criu itself seems to be in another IPC namespace than all others, so
+ * that it carries System V IPC; but nothing is rebuilt in a new namespace.
+ */
+#define CRIU_ENV_SYSV		"NVWA_CRIU_SYSV"
 /* If set: criu's own packet rules (nftables) come to nothing; we hold the lock. */
 #define CRIU_ENV_NO_FIREWALL	"NVWA_CRIU_NO_FIREWALL"
 /* A SOCK_SEQPACKET descriptor to ask on before a restored process runs. */
