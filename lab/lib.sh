@@ -12,6 +12,8 @@ lab_top=$(dirname "$lab_dir")
 lab_cache=${NVWA_LAB_CACHE:-/var/cache/nvwa-lab}
 lab_suites="bookworm trixie"
 lab_default_suite=trixie
+# Where Debian's package ovmf has its firmware.
+lab_ovmf=/usr/share/OVMF
 
 # The same on every guest: each has a network namespace of its own.
 lab_guest_ip=10.77.0.2
