@@ -45,6 +45,9 @@ size_t bootparams_size(const struct bootparams *b)
 	len += align16(sizeof(struct setup_data) + SEED_LEN);
 	len += align16(sizeof(struct setup_data) +
 		       nr_extended(b->next) * sizeof(struct boot_e820_entry));
+	if (b->efi && b->efi->nr)
+		len += align16(sizeof(struct setup_data) + sizeof(struct efi_setup)) +
+		       align16(b->efi->nr * sizeof(struct efi_desc));
 	return (len + NVWA_PAGE_SIZE - 1) & ~(NVWA_PAGE_SIZE - 1);
 }
 
@@ -73,6 +76,9 @@ static int copy_facts(const char *sysroot, struct boot_params *to, struct error 
 	to->sys_desc_table = from->sys_desc_table;
 	to->edid_info = from->edid_info;
 	to->acpi_rsdp_addr = from->acpi_rsdp_addr;
+	to->secure_boot = from->secure_boot;
+	/* Used only if the map of the runtime services comes with it. */
+	to->efi_info = from->efi_info;
 	to->kbd_status = from->kbd_status;
 	to->eddbuf_entries = from->eddbuf_entries;
 	to->edd_mbr_sig_buf_entries = from->edd_mbr_sig_buf_entries;
@@ -98,6 +104,35 @@ static void *add_setup_data(char *data, uint64_t phys, size_t *at, uint32_t type
 	params->hdr.setup_data = phys + *at;
 	*at += align16(sizeof(*part) + len);
 	return part->data;
+}
+
+/*
+ * The runtime services of UEFI lie where the first kernel after power-on has
+ * mapped them, and the next one maps them there again.
+ */
+static void put_efi(const struct efi *efi, uint64_t phys, char *data, size_t *at)
+{
+	struct boot_params *params = (void *)(data + PARAMS_AT);
+	struct efi_info info = params->efi_info;
+	size_t len;
+
+	/* Newer kernels started by UEFI do not note it here themselves. */
+	if (efi && !params->acpi_rsdp_addr)
+		params->acpi_rsdp_addr = efi->rsdp;
+	if (!efi || !efi->nr) {
+		params->efi_info = (struct efi_info){ 0 };
+		return;
+	}
+	len = efi->nr * sizeof(*efi->map);
+	memcpy(data + *at, efi->map, len);
+	info.efi_memmap = (uint32_t)(phys + *at);
+	info.efi_memmap_hi = (phys + *at) >> 32;
+	info.efi_memmap_size = len;
+	info.efi_memdesc_size = sizeof(*efi->map);
+	params->efi_info = info;
+	*at += align16(len);
+	memcpy(add_setup_data(data, phys, at, SETUP_EFI, sizeof(efi->setup)), &efi->setup,
+	       sizeof(efi->setup));
 }
 
 static char *put_bytes(char *p, const char *bytes, size_t len)
@@ -165,6 +200,7 @@ int bootparams_build(const char *sysroot, const struct bootparams *b, uint64_t p
 		return r;
 
 	put_header(b, phys, params);
+	put_efi(b->efi, phys, made, &at);
 	strcpy(made + CMDLINE_AT, b->cmdline);
 
 	for (size_t i = 0; i < b->next->nr && i < E820_MAX_ENTRIES_ZEROPAGE; i++) {

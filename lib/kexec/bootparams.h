@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "lib/base/error.h"
+#include "lib/kexec/efi.h"
 #include "lib/kexec/image.h"
 #include "lib/kexec/memmap.h"
 
@@ -24,6 +25,7 @@ struct bootparams {
 	const struct image *image;
 	const struct memmap *next;
 	const char *cmdline;
+	const struct efi *efi;	/* NULL as without any */
 	uint64_t ramdisk;	/* physical */
 	uint64_t ramdisk_len;
 };

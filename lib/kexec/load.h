@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "lib/base/error.h"
+#include "lib/kexec/efi.h"
 #include "lib/kexec/image.h"
 #include "lib/kexec/memmap.h"
 #include "uapi/nvwa.h"
@@ -18,6 +19,7 @@ struct load {
 	const struct image *image;
 	const struct scratch_plan *plan;
 	const char *cmdline;
+	const struct efi *efi;	/* NULL as without any */
 	const char *initramfs;
 	size_t initramfs_len;
 };

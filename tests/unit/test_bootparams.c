@@ -24,6 +24,7 @@ static int make_root(void **state)
 {
 	struct boot_params running = {
 		.acpi_rsdp_addr = 0xf5ac0, .screen_info.orig_video_cols = 80,
+		.efi_info.efi_systab = 0x7f9ee018,
 	};
 	char path[PATH_MAX];
 
@@ -119,6 +120,76 @@ static void tells_all(void **state)
 	free(data);
 }
 
+static void put_efi(const char *name, const char *text)
+{
+	char path[PATH_MAX];
+
+	assert_int_equal(path_format(path, sizeof(path), "%s/sys/firmware/efi/%s", root, name), 0);
+	assert_int_equal(file_write(path, text, strlen(text), 0644), 0);
+}
+
+/* What UEFI leaves comes from sysfs, and goes where a kernel after kexec looks for it. */
+static void hands_on_uefi(void **state)
+{
+	const struct memmap next = { 0 };
+	struct efi efi;
+	const struct bootparams b = {
+		.image = &image, .next = &next, .cmdline = "", .efi = &efi,
+	};
+	const struct boot_params *p;
+	const struct efi_desc *map;
+	const struct efi_setup *setup;
+	struct error err = { 0 };
+	char *data, name[64];
+
+	(void)state;
+	assert_int_equal(efi_read(root, &efi, &err), 0);
+	assert_int_equal(efi.nr, 0);
+	assert_int_equal(bootparams_build(root, &b, PHYS, &data, &err), 0);
+	assert_null(find(data, SETUP_EFI));
+	free(data);
+
+	put_efi("systab", "ACPI20=0x7fb7e014\nACPI=0x7fb7e000\nSMBIOS=0x7f9a6000\n");
+	put_efi("fw_vendor", "0x7f98ba98\n");
+	put_efi("config_table", "0x7f9ec018\n");
+	for (int i = 0; i < 2; i++) {
+		static const char *const names[] = {
+			"type", "phys_addr", "virt_addr", "num_pages", "attribute",
+		};
+		static const char *const values[] = {
+			"0x5\n", "0x7f8ed000\n", "0xfffffffeff8ed000\n", "0x100\n",
+			"0x800000000000000f\n",
+		};
+
+		for (int k = 0; k < 5; k++) {
+			assert_int_equal(path_format(name, sizeof(name), "runtime-map/%d/%s", i,
+						     names[k]), 0);
+			put_efi(name, values[k]);
+		}
+	}
+	assert_int_equal(efi_read(root, &efi, &err), 0);
+	assert_int_equal(efi.nr, 2);
+	assert_int_equal(efi.rsdp, 0x7fb7e014);
+	assert_int_equal(bootparams_build(root, &b, PHYS, &data, &err), 0);
+	p = (const void *)(data + 4096);
+	assert_int_equal(p->acpi_rsdp_addr, 0xf5ac0);
+	assert_int_equal(p->efi_info.efi_memmap_size, 2 * sizeof(*map));
+	assert_int_equal(p->efi_info.efi_memdesc_size, 40);
+	assert_int_equal(p->efi_info.efi_systab, 0x7f9ee018);
+	map = (const void *)(data + (p->efi_info.efi_memmap - PHYS));
+	assert_int_equal(map[1].type, 5);
+	assert_int_equal(map[1].phys_addr, 0x7f8ed000);
+	assert_int_equal(map[1].virt_addr, 0xfffffffeff8ed000);
+	assert_int_equal(map[1].num_pages, 0x100);
+	assert_non_null(find(data, SETUP_EFI));
+	setup = (const void *)find(data, SETUP_EFI)->data;
+	assert_int_equal(setup->tables, 0x7f9ec018);
+	assert_int_equal(setup->smbios, 0x7f9a6000);
+	assert_non_null(find(data, SETUP_NVWA_ENTRY));
+	free(data);
+	efi_free(&efi);
+}
+
 static void needs_the_running_kernels(void **state)
 {
 	const struct memmap next = { 0 };
@@ -185,6 +256,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tells_all),
+		cmocka_unit_test(hands_on_uefi),
 		cmocka_unit_test(needs_the_running_kernels),
 		cmocka_unit_test(places_segments_in_the_scratch),
 		cmocka_unit_test(refuses_where_there_is_no_room),
