@@ -57,8 +57,9 @@ struct scratch_plan {
 };
 
 /*
- * Choose the scratch: memory block 0, every ragged block, the last block below
- * 4 GiB, one block between 4 and 64 GiB if there is RAM there, and then those
+ * Choose the scratch: memory block 0, every ragged block, the first and the last
+ * block of each NUMA node below 4 GiB, one block between 4 and 64 GiB if there
+ * is RAM there, and then those
  * blocks with the fewest used pages until it has at least min_bytes.
  * used[i] is the number of carried pages in the i-th memory block (physical
  * address / block_size); nr_used entries, all others count as 0.

@@ -108,6 +108,24 @@ static int sort_out_blocks(const struct memmap *map, struct choice *c)
 	return 0;
 }
 
+/*
+ * The first and the last block of each node below 4 GiB: memory that is added
+ * goes to zone DMA32 only where that spans it already, else to zone Normal.
+ */
+static void choose_ends(struct choice *c, size_t four_gib)
+{
+	for (size_t i = 0; i < four_gib; i++) {
+		bool first = c->blocks[i].ram, last = first;
+
+		for (size_t k = 0; k < i && first; k++)
+			first = !c->blocks[k].ram || c->blocks[k].nid != c->blocks[i].nid;
+		for (size_t k = i + 1; k < four_gib && last; k++)
+			last = !c->blocks[k].ram || c->blocks[k].nid != c->blocks[i].nid;
+		if (first || last)
+			choose(c, i);
+	}
+}
+
 /* Blocks that the scratch needs for its place, whatever its size. */
 static void choose_by_place(struct choice *c)
 {
@@ -119,13 +137,7 @@ static void choose_by_place(struct choice *c)
 			choose(c, i);
 	}
 
-	/* The last below 4 GiB: zone DMA32 spans what it should. */
-	for (size_t i = c->nr < four_gib ? c->nr : four_gib; i-- > 0;) {
-		if (c->blocks[i].ram) {
-			choose(c, i);
-			break;
-		}
-	}
+	choose_ends(c, c->nr < four_gib ? c->nr : four_gib);
 
 	/* One above 4 GiB: with RAM there, drivers must expect such addresses from the start. */
 	best = least_used(c, four_gib, large, -1);

@@ -318,6 +318,17 @@ static void takes_a_block_of_each_node(void **state)
 	scratch_free(&plan);
 }
 
+static void takes_the_ends_of_each_node_below_four_gib(void **state)
+{
+	struct scratch_plan plan = choose("100000 3ff00000 1 0\n40000000 40000000 1 1\n",
+					  256 * MIB, NULL, 0);
+
+	(void)state;
+	assert_map(&plan.scratch, "100000 7f00000 1 0\n38000000 8000000 1 0\n"
+		   "40000000 8000000 1 1\n78000000 8000000 1 1\n");
+	scratch_free(&plan);
+}
+
 static void keeps_mixed_blocks(void **state)
 {
 	struct scratch_plan plan = choose("0 24000000 1 0\n24000000 1c000000 1 1\n",
@@ -325,9 +336,9 @@ static void keeps_mixed_blocks(void **state)
 
 	(void)state;
 	/* The block at 0x20000000 lies on both nodes. */
-	assert_map(&plan.scratch, "0 8000000 1 0\n20000000 4000000 1 0\n24000000 4000000 1 1\n"
+	assert_map(&plan.scratch, "0 8000000 1 0\n18000000 c000000 1 0\n24000000 4000000 1 1\n"
 		   "38000000 8000000 1 1\n");
-	assert_map(&plan.hidden, "8000000 18000000 1 0\n28000000 10000000 1 1\n");
+	assert_map(&plan.hidden, "8000000 10000000 1 0\n28000000 10000000 1 1\n");
 	scratch_free(&plan);
 }
 
@@ -384,6 +395,7 @@ int main(void)
 		cmocka_unit_test(takes_one_block_above_four_gib),
 		cmocka_unit_test(stays_below_64_gib),
 		cmocka_unit_test(takes_a_block_of_each_node),
+		cmocka_unit_test(takes_the_ends_of_each_node_below_four_gib),
 		cmocka_unit_test(keeps_mixed_blocks),
 		cmocka_unit_test(hides_nothing_on_a_small_machine),
 		cmocka_unit_test(refuses_too_little_memory),
