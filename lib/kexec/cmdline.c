@@ -7,6 +7,7 @@
 #include "lib/kexec/cmdline.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/base/param.h"
+#include "lib/kexec/tables.h"
 
 #define MARKER	"nvwa=1"
 
@@ -36,6 +38,7 @@ static const struct {
 	{ "mem",		"the memory map passed on is what it left" },
 	{ "memmap",		"as mem=" },
 	{ "lpj",		"depends on the kernel's HZ" },
+}, reserved[] = {	/* as CMDLINE_KEPT */
 	{ "crashkernel",	"would be reserved from the scratch" },
 	{ "hugepages",		"would be taken from the scratch" },
 	{ "hugepagesz",		"goes with hugepages=" },
@@ -64,8 +67,9 @@ static const struct {
 	  "self-tests of ciphers take longer than all the rest of the boot" },
 	{ "rcupdate.rcu_expedited=1", is_not_rt,
 	  "no waiting for grace periods; put back by writing 0 to /sys/kernel/rcu_expedited" },
-	{ "noresume", NULL,
-	  "a hibernation image on disk is older than this machine's memory" },
+	{ "nohibernate", NULL,
+	  "an image on disk is older than this machine's memory, and one made now would be "
+	  "refused by the kernel that is to resume it, as its memory map is another" },
 };
 
 static bool has_param(const char *cmdline, const char *name)
@@ -131,17 +135,36 @@ static bool is_not_rt(const char *sysroot)
 	return !file_has(sysroot, "/sys/kernel/realtime", "1", NULL);
 }
 
-static bool is_stripped(const char *token, size_t len)
+/* Pass on a word of the machine's owner, or not. */
+static void put_word(FILE *out, const char *token, size_t len)
 {
+	const char *prefix = "";
+
 	for (size_t i = 0; i < sizeof(stripped) / sizeof(stripped[0]); i++) {
 		if (param_has_name(token, len, stripped[i].name))
-			return true;
+			return;
 	}
-
-	return false;
+	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
+		if (param_has_name(token, len, reserved[i].name))
+			prefix = CMDLINE_KEPT;
+	}
+	fprintf(out, "%s%.*s ", prefix, (int)len, token);
 }
 
-int cmdline_next(const char *sysroot, unsigned int tsc_khz, char **next, struct error *err)
+static void put_tables(FILE *out, const char *kept, const struct cmdline_facts *facts)
+{
+	struct table_param params[TABLE_PARAMS];
+
+	tables_for(facts->ram, facts->scratch, params);
+	for (size_t i = 0; i < TABLE_PARAMS; i++) {
+		if (!has_param(kept, params[i].name))
+			fprintf(out, " %s=%" PRIu64 "%s", params[i].name, params[i].value,
+				params[i].unit);
+	}
+}
+
+int cmdline_next(const char *sysroot, const struct cmdline_facts *facts, char **next,
+		 struct error *err)
 {
 	_cleanup_free_ char *old = NULL, *text = NULL;
 	_cleanup_fclose_ FILE *out = NULL;
@@ -164,8 +187,8 @@ int cmdline_next(const char *sysroot, unsigned int tsc_khz, char **next, struct 
 	pos = old;
 	while ((token = param_next(&pos, &len)) && !param_is(token, len, "--")) {
 		ours = ours || param_is(token, len, MARKER);
-		if (!ours && !is_stripped(token, len))
-			fprintf(out, "%.*s ", (int)len, token);
+		if (!ours)
+			put_word(out, token, len);
 	}
 	if (fflush(out))
 		return -ENOMEM;
@@ -181,8 +204,10 @@ int cmdline_next(const char *sysroot, unsigned int tsc_khz, char **next, struct 
 			fprintf(out, " %s", added[i].text);
 	}
 	/* What the running kernel has measured need not be measured again. */
-	if (tsc_khz && clocksource_is_tsc(sysroot) && !has_param(kept, "tsc_early_khz"))
-		fprintf(out, " tsc_early_khz=%u", tsc_khz);
+	if (facts->tsc_khz && clocksource_is_tsc(sysroot) && !has_param(kept, "tsc_early_khz"))
+		fprintf(out, " tsc_early_khz=%u", facts->tsc_khz);
+	if (facts->ram)
+		put_tables(out, kept, facts);
 
 	/* "--" and what it separates: the arguments of the machine's init. */
 	if (token)

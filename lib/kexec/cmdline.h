@@ -4,16 +4,31 @@
 #define NVWA_KEXEC_CMDLINE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "lib/base/error.h"
 
 /* Was this the command line of a kernel that nvwa started? */
 bool cmdline_is_ours(const char *cmdline);
 
 /*
+ * What cannot be given to a kernel that boots in the scratch stays on its
+ * command line with this before its name, which no kernel heeds: for settle,
+ * and for the next update.
+ */
+#define CMDLINE_KEPT	"nvwa_boot."
+
+/* What the next kernel must be told; 0: not known. */
+struct cmdline_facts {
+	unsigned int tsc_khz;
+	uint64_t ram, scratch;	/* bytes */
+};
+
+/*
  * The next kernel's command line, made from the running one's; malloc()ed.
  * The same whether the running kernel was started by a boot loader or by
- * nvwa. tsc_khz may be 0. sysroot is "" except in tests.
+ * nvwa. sysroot is "" except in tests.
  */
-int cmdline_next(const char *sysroot, unsigned int tsc_khz, char **next, struct error *err);
+int cmdline_next(const char *sysroot, const struct cmdline_facts *facts, char **next,
+		 struct error *err);
 
 #endif

@@ -201,7 +201,7 @@ static int add_all(struct cpio *c, const struct root *root, const struct modules
 	return r;
 }
 
-int hop_build(const struct root *root, const struct modules *modules,
+int hop_build(const struct root *root, const struct modules *modules, const char *thp,
 	      const struct target_load *how, char **data, size_t *len, struct error *err)
 {
 	struct cpio c = { .a = archive_write_new() };
@@ -212,6 +212,8 @@ int hop_build(const struct root *root, const struct modules *modules,
 	    archive_write_set_bytes_in_last_block(c.a, 1) == ARCHIVE_OK &&
 	    archive_write_open(c.a, &c, NULL, append, NULL) == ARCHIVE_OK)
 		r = add_all(&c, root, modules, how, err);
+	if (!r)
+		r = add_text(&c, "nvwa/thp", thp);
 	if (!r && archive_write_close(c.a) != ARCHIVE_OK)
 		r = -ENOMEM;
 	archive_write_free(c.a);

@@ -7,6 +7,7 @@
  *   /nvwa/root       the root file system (root_format())
  *   /nvwa/hidden     RAM that is added by hotplug (memmap_format())
  *   /nvwa/ram        the machine's whole memory map (memmap_format())
+ *   /nvwa/thp        the kernel's own choice about transparent huge pages
  *   /lib/firmware    what the drivers of the root may ask for
  */
 #ifndef NVWA_KEXEC_HOP_H
@@ -18,7 +19,7 @@
 #include "lib/kexec/target.h"
 
 /* Build it, in memory, uncompressed; *data is malloc()ed. */
-int hop_build(const struct root *root, const struct modules *modules,
+int hop_build(const struct root *root, const struct modules *modules, const char *thp,
 	      const struct target_load *how, char **data, size_t *len, struct error *err);
 
 #endif

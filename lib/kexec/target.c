@@ -15,6 +15,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/kexec/cmdline.h"
+#include "lib/kexec/efi.h"
 #include "lib/kexec/hop.h"
 #include "lib/kexec/image.h"
 #include "lib/kexec/load.h"
@@ -30,6 +31,7 @@ struct target {
 	struct image image;
 	struct root root;
 	struct modules modules;
+	const char *thp;	/* transparent huge pages by its configuration */
 	struct nvwa_range segments[LOAD_SEGMENTS];
 	bool loaded;
 };
@@ -146,14 +148,75 @@ static bool has_memory_devices(void)
 	return present;
 }
 
+/* Memory of virtio-mem devices (device id 24) is not in the map that a kernel finds at boot. */
+static bool has_virtio_mem(void)
+{
+	glob_t found;
+	bool present = false;
+
+	if (glob("/sys/bus/virtio/devices/*/device", 0, NULL, &found))
+		return false;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		_cleanup_free_ char *id = NULL;
+
+		if (!file_read(found.gl_pathv[i], &id, NULL) && strtoul(id, NULL, 0) == 24)
+			present = true;
+	}
+	globfree(&found);
+	return present;
+}
+
+static unsigned long long vmstat(const char *text, const char *name)
+{
+	const char *line = strstr(text, name);
+
+	return line ? strtoull(line + strlen(name), NULL, 10) : 0;
+}
+
+/* MiB that balloon drivers have given to the host: it would take them from the scratch. */
+static unsigned long long balloon_mib(void)
+{
+	_cleanup_free_ char *text = NULL;
+	unsigned long long in, out;
+
+	if (file_read("/proc/vmstat", &text, NULL))
+		return 0;
+	in = vmstat(text, "\nballoon_inflate ");
+	out = vmstat(text, "\nballoon_deflate ");
+	return in > out ? (in - out) / (1048576 / NVWA_PAGE_SIZE) : 0;
+}
+
+/* Whether a kernel has an option, by the configuration that its package installs. */
+static bool is_configured(const char *release, const char *option)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[PATH_MAX], *line, *save = NULL;
+
+	if (path_format(path, sizeof(path), "/boot/config-%s", release) ||
+	    file_read(path, &text, NULL))
+		return false;
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (!strcmp(line, option))
+			return true;
+	}
+	return false;
+}
+
+/* The kernel forgets its default in little RAM, and nvwa-init says it again. */
+static const char *huge_pages_default(const char *release)
+{
+	if (is_configured(release, "CONFIG_TRANSPARENT_HUGEPAGE_ALWAYS=y"))
+		return "always";
+	if (is_configured(release, "CONFIG_TRANSPARENT_HUGEPAGE_MADVISE=y"))
+		return "madvise";
+	return "never";
+}
+
 /* What this machine is, whatever the release. */
 static int check_machine(struct error *err)
 {
 	_cleanup_free_ char *disabled = NULL;
 
-	if (!access("/sys/firmware/efi", F_OK))
-		return error_set(err, EOPNOTSUPP, "This machine was booted by UEFI, which is not "
-				 "supported yet. Machines that were booted by a BIOS are.");
 	if (!file_read("/proc/sys/kernel/kexec_load_disabled", &disabled, NULL) &&
 	    disabled[0] != '0')
 		return error_set(err, EPERM, "kernel.kexec_load_disabled is set, so that no kernel "
@@ -162,6 +225,13 @@ static int check_machine(struct error *err)
 	if (has_memory_devices())
 		return error_set(err, EOPNOTSUPP, "This machine has memory modules that can be "
 				 "unplugged (ACPI device PNP0C80), which is not supported yet.");
+	if (has_virtio_mem())
+		return error_set(err, EOPNOTSUPP, "This machine has memory that its host can plug "
+				 "(virtio-mem), which is not supported.");
+	if (balloon_mib())
+		return error_set(err, EOPNOTSUPP, "A balloon driver has given %llu MiB of this "
+				 "machine's memory to its host. Deflate the balloon first.",
+				 balloon_mib());
 	if (access("/proc/sys/kernel/kexec_load_disabled", F_OK))
 		return error_set(err, ENOSYS, "The running kernel is built without CONFIG_KEXEC.");
 	return 0;
@@ -170,8 +240,9 @@ static int check_machine(struct error *err)
 static int check_cmdline(const struct image *image, struct error *err)
 {
 	_cleanup_free_ char *cmdline = NULL;
-	/* With a frequency of as many digits as there can be. */
-	int r = cmdline_next("", UINT32_MAX, &cmdline, err);
+	/* With numbers of as many digits as there can be. */
+	const struct cmdline_facts longest = { UINT32_MAX, 1ULL << 52, 1ULL << 36 };
+	int r = cmdline_next("", &longest, &cmdline, err);
 
 	if (r < 0)
 		return r;
@@ -219,6 +290,7 @@ int target_open(const char *release, struct target **target, struct error *err)
 				 strerror(-r));
 	}
 
+	t->thp = huge_pages_default(release);
 	*target = t;
 	return 0;
 }
@@ -236,20 +308,32 @@ void target_free(struct target *t)
 int target_load(struct target *t, const struct target_load *how, struct error *err)
 {
 	_cleanup_free_ char *cmdline = NULL, *initramfs = NULL;
+	struct efi efi;
 	struct load l = { .sysroot = "", .image = &t->image, .plan = how->plan };
+	struct cmdline_facts facts = {
+		.tsc_khz = how->tsc_khz,
+		.scratch = memmap_ram(&how->plan->scratch),
+	};
 	int r;
 
 	if (!t->image.kernel)
 		return -EALREADY;
-	r = cmdline_next("", how->tsc_khz, &cmdline, err);
+	facts.ram = facts.scratch + memmap_ram(&how->plan->hidden);
+	r = cmdline_next("", &facts, &cmdline, err);
 	if (!r)
-		r = hop_build(&t->root, &t->modules, how, &initramfs, &l.initramfs_len, err);
+		r = hop_build(&t->root, &t->modules, t->thp, how, &initramfs,
+			      &l.initramfs_len, err);
 	if (r < 0)
 		return r;
 
 	l.cmdline = cmdline;
 	l.initramfs = initramfs;
+	r = efi_read("", &efi, err);
+	if (r < 0)
+		return r;
+	l.efi = &efi;
 	r = load(&l, t->segments, err);
+	efi_free(&efi);
 	if (r < 0)
 		return r;
 	t->loaded = true;

@@ -14,7 +14,7 @@
 #include "lib/base/param.h"
 #include "lib/kexec/cmdline.h"
 
-#define ALWAYS	"nvwa=1 cryptomgr.notests rcupdate.rcu_expedited=1 noresume"
+#define ALWAYS	"nvwa=1 cryptomgr.notests rcupdate.rcu_expedited=1 nohibernate"
 
 static char root[] = "/tmp/nvwa-test-XXXXXX";
 
@@ -41,12 +41,13 @@ static int remove_root(void **state)
 /* What follows a running kernel's command line; and again what follows that. */
 static void expect(const char *running, unsigned int khz, const char *wanted)
 {
+	struct cmdline_facts facts = { .tsc_khz = khz };
 	struct error err = { 0 };
 	char *next;
 
 	for (int i = 0; i < 2; i++) {
 		put("/proc/cmdline", i ? wanted : running);
-		assert_int_equal(cmdline_next(root, khz, &next, &err), 0);
+		assert_int_equal(cmdline_next(root, &facts, &next, &err), 0);
 		assert_string_equal(next, wanted);
 		free(next);
 	}
@@ -65,7 +66,8 @@ static void strips(void **state)
 	(void)state;
 	expect("BOOT_IMAGE=/boot/vmlinuz-6.12 root=/dev/vda crashkernel=256M hugepagesz=2M "
 	       "hugepages=99 rdinit=/bin/sh mem=2G memmap=1M$2M lpj=1234 quiet\n", 0,
-	       "root=/dev/vda quiet " ALWAYS);
+	       "root=/dev/vda nvwa_boot.crashkernel=256M nvwa_boot.hugepagesz=2M "
+	       "nvwa_boot.hugepages=99 quiet " ALWAYS);
 	/* Names that only begin alike stay. */
 	expect("memory_corruption_check=1 default_hugepagesz=1G cmake\n", 0,
 	       "memory_corruption_check=1 default_hugepagesz=1G cmake " ALWAYS);
@@ -84,17 +86,40 @@ static void adds_what_the_machine_allows(void **state)
 	put("/proc/interrupts", "  CPU0\n  0:  9  IO-APIC  2-edge  timer\n");
 	expect("quiet\n", 2596123,
 	       "quiet nvwa=1 tsc=reliable no_timer_check cryptomgr.notests "
-	       "rcupdate.rcu_expedited=1 noresume tsc_early_khz=2596123");
+	       "rcupdate.rcu_expedited=1 nohibernate tsc_early_khz=2596123");
 	/* The owner's word counts. */
-	expect("tsc=nowatchdog tsc-early-khz=1 noresume\n", 2596123,
-	       "tsc=nowatchdog tsc-early-khz=1 noresume nvwa=1 no_timer_check cryptomgr.notests "
+	expect("tsc=nowatchdog tsc-early-khz=1 nohibernate\n", 2596123,
+	       "tsc=nowatchdog tsc-early-khz=1 nohibernate nvwa=1 no_timer_check cryptomgr.notests "
 	       "rcupdate.rcu_expedited=1");
 
 	put("/sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet\n");
 	put("/proc/sys/crypto/fips_enabled", "1\n");
 	put("/sys/kernel/realtime", "1\n");
-	expect("quiet\n", 2596123, "quiet nvwa=1 no_timer_check noresume");
+	expect("quiet\n", 2596123, "quiet nvwa=1 no_timer_check nohibernate");
 	assert_int_equal(tree_remove(root), 0);
+}
+
+/* The figures are those that Debian's kernels print at boot in a machine of 2 GiB. */
+static void says_sizes_of_all_memory(void **state)
+{
+	struct cmdline_facts facts = { .ram = 2ULL << 30, .scratch = 512ULL << 20 };
+	struct error err = { 0 };
+	char *next;
+
+	(void)state;
+	put("/proc/cmdline", "uhash_entries=8\n");
+	assert_int_equal(cmdline_next(root, &facts, &next, &err), 0);
+	assert_string_equal(strstr(next, " dhash"), " dhash_entries=262144 ihash_entries=131072 "
+			    "mhash_entries=4096 mphash_entries=4096 thash_entries=16384 "
+			    "tcpmhash_entries=16384 coherent_pool=252K");
+	free(next);
+
+	/* No table takes more than a sixteenth of the scratch. */
+	facts.ram = 1ULL << 40;
+	assert_int_equal(cmdline_next(root, &facts, &next, &err), 0);
+	assert_non_null(strstr(next, " dhash_entries=4194304 ihash_entries=4194304 "));
+	assert_non_null(strstr(next, " thash_entries=524288 "));
+	free(next);
 }
 
 static void knows_its_own(void **state)
@@ -124,6 +149,7 @@ int main(void)
 		cmocka_unit_test(strips),
 		cmocka_unit_test(keeps_inits_arguments_last),
 		cmocka_unit_test(adds_what_the_machine_allows),
+		cmocka_unit_test(says_sizes_of_all_memory),
 		cmocka_unit_test(knows_its_own),
 		cmocka_unit_test(finds_values),
 	};
