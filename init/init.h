@@ -39,7 +39,7 @@ void record_free(struct record *record);
 
 /* orders.c: the lines of the file "adopt". */
 void orders_carry_out(const char *orders);
-void orders_limit_run(const char *orders);
+void orders_mounts(const char *orders);
 
 /* clock.c: go on where the old kernel's clock was. */
 void clock_set(const struct nvwa_adopt *adopt);
@@ -51,6 +51,9 @@ int memory_add_all(int keeper);
 int memory_add_needed(int keeper, const struct record *record);
 /* Wipe and free what was held back for programs that will not come back. */
 void memory_release(int keeper);
+
+/* sizes.c: limits that depend on RAM, to what all of the machine's gives. */
+void sizes_grow(void);
 
 /* root.c: call root_listen() before the drivers go in. */
 void root_listen(void);

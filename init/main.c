@@ -41,6 +41,7 @@ int main(int argc, char **argv)
 		boot_again("/proc, /sys, /dev and /run cannot be mounted");
 	log_open();
 	state_keep_maps();
+	sizes_grow();
 	root_listen();
 
 	if (modules_insert(&err))
@@ -63,7 +64,7 @@ int main(int argc, char **argv)
 			boot_without_record(keeper, err.text);
 		timeline_stamp("record-unpacked");
 	}
-	orders_limit_run(record.orders ? record.orders : "");
+	orders_mounts(record.orders ? record.orders : "");
 	record_free(&record);
 	close(keeper);
 

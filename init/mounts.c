@@ -12,7 +12,7 @@
 
 /*
  * As systemd mounts them (it leaves alone what is mounted already). /run is
- * not limited until the record is unpacked, see orders_limit_run().
+ * not limited until the record is unpacked, see orders_mounts().
  */
 static const struct {
 	const char *type, *dir, *options;

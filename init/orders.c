@@ -3,9 +3,10 @@
  * The record's file "adopt": what must be done before the machine's init
  * runs, a line each:
  *   last_pid N		the last process id that was given out
- *   rlimit NUMBER SOFT HARD	a limit of PID 1, which all programs inherit
- *   run_flags FLAGS	mount(2)'s for the tmpfs on /run
+ *   dev_flags FLAGS	mount(2)'s for /dev
+ *   run_flags FLAGS	the same for the tmpfs on /run
  *   run_size BYTES	its size
+ *   run_inodes NUMBER	how many files it may have
  *   sysctl PATH VALUE	PATH below /proc/sys
  */
 #include <errno.h>
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 
 #include "init/init.h"
 #include "lib/base/cleanup.h"
@@ -39,16 +39,6 @@ static int set_last_pid(const char *value)
 	return write_sysctl("kernel/ns_last_pid", value);
 }
 
-static int set_limit(const char *value)
-{
-	unsigned long long soft, hard;
-	int number;
-
-	if (sscanf(value, "%d %llu %llu", &number, &soft, &hard) != 3)
-		return -EINVAL;
-	return setrlimit(number, &(struct rlimit){ soft, hard }) ? -errno : 0;
-}
-
 static int carry_out(char *line)
 {
 	char *rest = line + strcspn(line, " "), *value;
@@ -64,9 +54,9 @@ static int carry_out(char *line)
 		*value++ = '\0';
 		return write_sysctl(rest, value);
 	}
-	if (!strcmp(line, "rlimit"))
-		return set_limit(rest);
-	return strncmp(line, "run_", strlen("run_")) ? -EINVAL : 0;
+	/* Those of mounts are carried out last, by orders_mounts(). */
+	return strncmp(line, "run_", strlen("run_")) && strncmp(line, "dev_", strlen("dev_")) ?
+		-EINVAL : 0;
 }
 
 /* A failure here is said and no more: whoever needs the thing will find out what it means. */
@@ -96,16 +86,21 @@ static unsigned long long order_number(const char *orders, const char *name,
 	return strtoull(order + strlen(name), NULL, 10);
 }
 
-void orders_limit_run(const char *orders)
+void orders_mounts(const char *orders)
 {
 	/* Without orders as systemd mounts it. */
 	unsigned long flags = order_number(orders, "run_flags ",
 					   MS_NOSUID | MS_NODEV | MS_STRICTATIME);
 	unsigned long long size = order_number(orders, "run_size ", 0);
+	unsigned long long inodes = order_number(orders, "run_inodes ", 800 << 10);
+	unsigned long dev_flags = order_number(orders, "dev_flags ", 0);
 	char options[128] = "mode=0755,size=20%,nr_inodes=800k";
 
+	if (dev_flags && mount(NULL, "/dev", NULL, MS_REMOUNT | MS_BIND | dev_flags, NULL))
+		log_error("/dev keeps flags of its own: %s", strerror(errno));
 	if (size)
-		path_format(options, sizeof(options), "mode=0755,size=%llu,nr_inodes=800k", size);
+		path_format(options, sizeof(options), "mode=0755,size=%llu,nr_inodes=%llu", size,
+			    inodes);
 	if (mount("tmpfs", "/run", "tmpfs", MS_REMOUNT | flags, options))
 		log_error("/run cannot be limited (%s): %s", options, strerror(errno));
 }

@@ -330,6 +330,49 @@ static void check_shared(struct check *c)
 	}
 }
 
+static bool file_begins(const char *path, const char *text)
+{
+	_cleanup_free_ char *have = NULL;
+
+	return file_read(path, &have, NULL) == 0 && strncmp(have, text, strlen(text)) == 0;
+}
+
+static bool has_movable_zone(void)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *zone;
+	unsigned long long present = 0;
+
+	if (file_read("/proc/zoneinfo", &text, NULL) < 0)
+		return false;
+	for (zone = text; !present && (zone = strstr(zone, "Movable")); zone++) {
+		const char *line = strstr(zone, "present");
+
+		if (line)
+			sscanf(line, "present %llu", &present);
+	}
+	return present;
+}
+
+/* What the machine had from its boot, and will not have again before the next ordinary one. */
+static void check_lost(struct check *c)
+{
+	_cleanup_free_ char *crash = NULL, *swap = NULL;
+
+	if (file_read("/sys/kernel/kexec_crash_size", &crash, NULL) == 0 &&
+	    strtoull(crash, NULL, 10) > 0)
+		add_reason(c, false, EXIT_OK, NULL, "a kernel that nvwa starts reserves no memory "
+			   "for a crash kernel (crashkernel=): there are no crash dumps until the "
+			   "machine is rebooted in the ordinary way");
+	if (file_read("/sys/power/resume", &swap, NULL) == 0 && strncmp(swap, "0:0", 3) != 0 &&
+	    !file_begins("/sys/power/disk", "[disabled]"))
+		add_reason(c, false, EXIT_OK, NULL, "a kernel that nvwa starts does not hibernate "
+			   "(nohibernate) until the machine is rebooted in the ordinary way");
+	if (has_movable_zone())
+		add_reason(c, false, EXIT_OK, NULL, "memory that is kept movable (kernelcore=, "
+			   "movablecore=, movable_node) is ordinary memory after the update");
+}
+
 static int verdict(const struct check_result *result)
 {
 	int code = EXIT_OK;
@@ -375,6 +418,7 @@ int check_run(const struct config *config, const char *release, bool force,
 	check_apps(&c);
 	check_memory(&c);
 	check_shared(&c);
+	check_lost(&c);
 	for (size_t i = 0; i < c.nr_apps; i++)
 		app_free(&c.apps[i]);
 	free(c.apps);

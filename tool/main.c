@@ -45,7 +45,8 @@ const struct verb verbs[] = {
 			{ "--unit NAME", "restore a service" },
 			{ "--fresh NAME", "start a service afresh that could not be restored" },
 			{ "--programs", "restore programs that are no services" },
-			{ "--settle", "add the remaining memory and write the report" },
+			{ "--memory", "add the remaining memory" },
+			{ "--settle", "end what was for this boot only, and write the report" },
 			{ },
 		}, true,
 	}, {

@@ -27,6 +27,7 @@
 #include "tool/config.h"
 #include "tool/json.h"
 #include "tool/report.h"
+#include "tool/sizes.h"
 #include "tool/verbs.h"
 
 #define LINK_DEADLINE_MS	20000
@@ -180,14 +181,20 @@ static void give_back_tmpfs(struct json_object *update)
 	if (!sizes)
 		return;
 	json_object_object_foreach(sizes, path, value) {
-		unsigned long long size = json_object_get_int64(value);
-		char options[32];
+		unsigned long long size = json_number(value, "bytes"), now;
+		unsigned long long inodes = json_number(value, "inodes");
+		char options[80];
 		struct statvfs st;
 		struct statfs fs;
 
-		if (statfs(path, &fs) < 0 || fs.f_type != TMPFS_MAGIC ||
-		    statvfs(path, &st) < 0 || st.f_blocks * st.f_frsize >= size ||
-		    path_format(options, sizeof(options), "remount,size=%llu", size) < 0)
+		if (statfs(path, &fs) < 0 || fs.f_type != TMPFS_MAGIC || statvfs(path, &st) < 0)
+			continue;
+		now = st.f_blocks * st.f_frsize;
+		if (now >= size && st.f_files >= inodes)
+			continue;
+		if (path_format(options, sizeof(options), "remount,size=%llu,nr_inodes=%llu",
+				now > size ? now : size,
+				st.f_files > inodes ? st.f_files : inodes) < 0)
 			continue;
 		char *const argv[] = { "mount", "-o", options, (char *)path, NULL };
 
@@ -223,6 +230,23 @@ static void start_stopped(void)
 		if (*name && command_run(argv, NULL) != 0)
 			complain("%s was stopped for the update and cannot be started", name);
 	}
+}
+
+/* The rest of memory: what is started from now on sees the whole machine. */
+static int resume_memory(void)
+{
+	struct error err = { 0 };
+	_cleanup_close_ int keeper = keeper_open(&err);
+	int status = EXIT_OK;
+
+	if (keeper < 0) {
+		complain("%s", err.text);
+		return EXIT_FAILURE;
+	}
+	if (add_hidden(keeper) < 0)
+		status = EXIT_FAILURE;
+	sizes_put_right();
+	return status;
 }
 
 static int resume_settle(void)
@@ -275,6 +299,7 @@ static const struct option options[] = {
 	{ "unit", required_argument, NULL, 'u' },
 	{ "fresh", required_argument, NULL, 'r' },
 	{ "programs", no_argument, NULL, 'p' },
+	{ "memory", no_argument, NULL, 'm' },
 	{ "settle", no_argument, NULL, 's' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -310,6 +335,8 @@ int verb_resume(int argc, char **argv)
 		return resume_fresh(optarg);
 	case 'p':
 		return resume_programs();
+	case 'm':
+		return resume_memory();
 	case 's':
 		return resume_settle();
 	case 'h':

@@ -45,6 +45,15 @@ static const char *module_state(void)
 	return words[info.state];
 }
 
+/* Pages that the module keeps from the kernel at this moment; 0 if nobody can tell. */
+static long long held_pages(void)
+{
+	_cleanup_close_ int keeper = geteuid() == 0 ? keeper_open(NULL) : -1;
+	struct nvwa_info info;
+
+	return keeper < 0 || keeper_info(keeper, &info) < 0 ? 0 : info.nr_held;
+}
+
 /* Where an update stands at this moment. */
 static const char *progress(void)
 {
@@ -120,6 +129,7 @@ static struct json_object *collect(const struct config *config)
 	put_file(root, "boot_id", "/proc/sys/kernel/random/boot_id");
 	json_put_text(root, "version", NVWA_VERSION);
 	json_put_text(root, "module", module_state());
+	json_put_number(root, "held_pages", held_pages());
 	json_put_text(root, "state", progress());
 	put_file(root, "failure", NVWA_STATE_DIR "/" CARRY_FAILED);
 	json_object_object_add(root, "configured", configured(config));
@@ -143,7 +153,7 @@ static void print_last(struct json_object *last)
 		"pinned", "evacuated", "unshared", "inserted", "copied",
 	};
 	struct json_object *phases = json_get(last, "phases"), *apps = json_get(last, "apps");
-	struct json_object *pages = json_get(last, "pages");
+	struct json_object *pages = json_get(last, "pages"), *notes = json_get(last, "notes");
 
 	printf("\nlast update  %s -> %s: %s\n", json_text(last, "from"), json_text(last, "to"),
 	       json_text(last, "outcome"));
@@ -176,6 +186,9 @@ static void print_last(struct json_object *last)
 		if (*detail)
 			printf("    %s\n", detail);
 	}
+	for (size_t i = 0; i < json_length(notes); i++)
+		printf("  note: %s\n",
+		       json_object_get_string(json_object_array_get_idx(notes, i)));
 }
 
 static void print_state(struct json_object *root)

@@ -15,7 +15,6 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
@@ -43,6 +42,7 @@
 struct update {
 	const struct config *config;
 	const char *release;		/* the target */
+	const struct check_result *check;
 	char nonce_hex[2 * NVWA_NONCE_LEN + 1];
 	struct utsname running;
 	struct app *apps;
@@ -363,52 +363,34 @@ static unsigned long mount_flags(unsigned long st)
 	       (st & ST_RELATIME ? MS_RELATIME : MS_STRICTATIME);
 }
 
-/*
- * What a kernel derives at boot from the RAM that it finds, and systemd from
- * that for all services: it would come out too small in the scratch.
- */
-static void order_sized_by_ram(FILE *orders)
-{
-	static const int limits[] = { RLIMIT_NPROC, RLIMIT_SIGPENDING };
-	_cleanup_free_ char *threads = NULL;
-	struct rlimit limit;
-
-	if (file_read("/proc/sys/kernel/threads-max", &threads, NULL) == 0)
-		fprintf(orders, "sysctl kernel/threads-max %d\n", atoi(threads));
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
-		if (prlimit(1, limits[i], NULL, &limit) == 0)
-			fprintf(orders, "rlimit %d %llu %llu\n", limits[i],
-				(unsigned long long)limit.rlim_cur,
-				(unsigned long long)limit.rlim_max);
-}
-
 static int write_orders(struct update *u)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_fclose_ FILE *f = NULL;
-	struct statvfs run;
+	struct statvfs run, dev;
 	pid_t last = 0;
 	size_t len;
 
 	for (size_t i = 0; i < u->nr_apps; i++)
 		for (size_t j = 0; j < u->apps[i].nr_pids; j++)
 			last = max_pid(last, last_thread(u->apps[i].pids[j]));
-	if (statvfs("/run", &run) < 0)
+	if (statvfs("/run", &run) < 0 || statvfs("/dev", &dev) < 0)
 		return -errno;
 	f = open_memstream(&text, &len);
 	if (!f)
 		return -ENOMEM;
 	fprintf(f, "last_pid %d\n", last);
 	fprintf(f, "run_size %llu\n", (unsigned long long)run.f_blocks * run.f_frsize);
+	fprintf(f, "run_inodes %llu\n", (unsigned long long)run.f_files);
 	fprintf(f, "run_flags %lu\n", mount_flags(run.f_flag));
+	fprintf(f, "dev_flags %lu\n", mount_flags(dev.f_flag));
 	fprintf(f, "sysctl vm/overcommit_memory 1\n");
-	order_sized_by_ram(f);
 	if (fflush(f))
 		return -ENOMEM;
 	return file_write(CARRY_OUT_DIR "/" CARRY_ADOPT, text, len, 0644);
 }
 
-/* A tmpfs is given a share of the RAM that is there when it is mounted: {path: bytes}. */
+/* A tmpfs is given shares of the RAM that is there when it is mounted: {path: its sizes}. */
 static struct json_object *tmpfs_sizes(void)
 {
 	struct json_object *sizes = json_object_new_object();
@@ -417,15 +399,32 @@ static struct json_object *tmpfs_sizes(void)
 
 	table = setmntent("/proc/self/mounts", "re");
 	while (table && (entry = getmntent(table))) {
+		struct json_object *one;
 		struct statvfs st;
 
-		if (strcmp(entry->mnt_type, "tmpfs") == 0 && statvfs(entry->mnt_dir, &st) == 0)
-			json_put_number(sizes, entry->mnt_dir,
-					(long long)st.f_blocks * st.f_frsize);
+		if ((strcmp(entry->mnt_type, "tmpfs") && strcmp(entry->mnt_type, "devtmpfs")) ||
+		    statvfs(entry->mnt_dir, &st) < 0)
+			continue;
+		one = json_object_new_object();
+		json_put_number(one, "bytes", (long long)st.f_blocks * st.f_frsize);
+		json_put_number(one, "inodes", st.f_files);
+		json_object_object_add(sizes, entry->mnt_dir, one);
 	}
 	if (table)
 		endmntent(table);
 	return sizes;
+}
+
+/* What the check found to be different from now on, for the report. */
+static struct json_object *notes(const struct update *u)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < u->check->nr_reasons; i++)
+		if (!u->check->reasons[i].fatal && !u->check->reasons[i].app)
+			json_object_array_add(list, json_object_new_string(
+				u->check->reasons[i].text));
+	return list;
 }
 
 static int write_update(struct update *u)
@@ -468,6 +467,7 @@ static int write_update(struct update *u)
 		json_object_array_add(apps, app);
 	}
 	json_object_object_add(root, "apps", apps);
+	json_object_object_add(root, "notes", notes(u));
 	text = json_format(root);
 	r = file_write(CARRY_OUT_DIR "/" CARRY_UPDATE, text, strlen(text), 0644);
 	json_object_put(root);
@@ -673,6 +673,7 @@ int verb_update(int argc, char **argv)
 		setenv(CARRY_DEBUG_ENV, CARRY_DEBUG_LEVEL, true);
 	u.config = &config;
 	u.release = check.release;
+	u.check = &check;
 	update_run(&u);
 	return EXIT_NOT_UPDATED;
 }

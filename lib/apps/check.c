@@ -180,6 +180,36 @@ static void check_namespaces(struct checker *c, pid_t pid, const char *who)
 	check_user_namespace(c, pid, who);
 }
 
+static bool has_numa_nodes(void)
+{
+	_cleanup_free_ char *nodes = NULL;
+
+	/* "0" or "0-1" or "0,2". */
+	return !file_read("/sys/devices/system/node/has_memory", &nodes, NULL) &&
+	       strpbrk(nodes, "-,");
+}
+
+/* CRIU knows nothing of them; where pages lie already is kept without. */
+static void check_policy(struct checker *c, pid_t pid, const char *who)
+{
+	_cleanup_free_ char *maps = NULL;
+	char path[64], *line, *rest;
+
+	snprintf(path, sizeof(path), "/proc/%d/numa_maps", pid);
+	if (!has_numa_nodes() || file_read(path, &maps, NULL))
+		return;
+	rest = maps;
+	while ((line = strsep(&rest, "\n"))) {
+		char policy[64];
+
+		if (sscanf(line, "%*x %63s", policy) != 1 || !strcmp(policy, "default"))
+			continue;
+		check_say(c, true, "%s has a NUMA policy of its own (%s: mbind, set_mempolicy or "
+			  "NUMAPolicy=), which is not carried", who, policy);
+		return;
+	}
+}
+
 static void check_one(struct checker *c, pid_t pid)
 {
 	uint64_t tracer = 0;
@@ -193,6 +223,7 @@ static void check_one(struct checker *c, pid_t pid)
 			  who, tracer);
 	check_namespaces(c, pid, who);
 	check_memory(c, pid, who);
+	check_policy(c, pid, who);
 }
 
 int app_check(const struct app *app, app_reason_fn reason, void *ctx)

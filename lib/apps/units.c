@@ -26,6 +26,7 @@ static const struct {
 	{ "nvwa-net.service", "sysinit.target" },
 	{ "nvwa-files.service", "sysinit.target" },
 	{ "nvwa-resume.service", "sysinit.target" },
+	{ "nvwa-memory.service", "sysinit.target" },
 	{ "nvwa-settle.service", "multi-user.target" },
 };
 
