@@ -134,6 +134,7 @@ help:
 	@echo 'make demo       the whole thing: watch redis live through a kernel change'
 	@echo 'make test       unit tests, lint and all cases in the lab'
 	@echo 'make smoke      one case in the lab'
+	@echo 'make test-sizes the cases of machines of many sizes, which take long'
 	@echo 'make unit       unit tests only'
 	@echo 'make lint       the checks of lint/'
 	@echo 'make bench      measure against stock tools; BENCH=name,... for a part'
@@ -159,6 +160,10 @@ test: setup
 	$(MAKE) deb modules tests-build
 	$(UNIT_PROVE) $(UNIT) $(UNIT_T) lint/run
 	tests/run all
+
+test-sizes: setup
+	$(MAKE) deb modules
+	tests/run sizes
 
 smoke: setup
 	$(MAKE) deb modules
@@ -203,5 +208,5 @@ install: all
 	$(INSTALL) -D -m 644 completion/nvwa \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nvwa
 
-.PHONY: all help setup demo test smoke tests-build unit lint bench deb modules clean install
+.PHONY: all help setup demo test test-sizes smoke tests-build unit lint bench deb modules clean install
 .DELETE_ON_ERROR:
