@@ -8,9 +8,9 @@
 . "$tests_dir/machine.sh"
 
 make -s -C "$tests_dir/workloads" || give_up "the workloads compile"
-machine_ordinary trixie 7 --memory 4096 --cpus 2 --numa 2
+machine_ordinary trixie 7 --memory 2560 --cpus 2 --numa 2
 
-guest_up --suite trixie --kernel 6.12 --memory 4096 --cpus 2 --numa 2
+guest_up --suite trixie --kernel 6.12 --memory 2560 --cpus 2 --numa 2
 machine_settings
 "$top/lab/push" "$top/build/tests/workloads/numa" /usr/local/bin/
 for name in placed bound; do
