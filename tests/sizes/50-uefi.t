@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A machine booted by UEFI: also its variables, tables and clock are as before.
+# A machine booted by UEFI: the firmware's runtime services, its variables and
+# its tables are there after an update, and after one from the kernel that this
+# has started.
 
 # shellcheck disable=SC2016 # the guest's shell expands
 # shellcheck source=tests/lib.sh
@@ -8,25 +10,35 @@
 # shellcheck source=tests/machine.sh
 . "$tests_dir/machine.sh"
 
+efivars=/sys/firmware/efi/efivars
+
 uefi_facts() {
-	guest 'mountpoint -q /sys/firmware/efi/efivars || mount -t efivarfs efivarfs /sys/firmware/efi/efivars
-		ls /sys/firmware/efi/efivars
-		for f in config_table fw_vendor runtime systab; do echo "$f $(cat /sys/firmware/efi/$f)"; done
-		cat /sys/firmware/efi/runtime-map/*/*
-		sha256sum /sys/firmware/efi/efivars/Boot* /sys/firmware/dmi/tables/*'
+	guest '
+		mountpoint -q /sys/firmware/efi/efivars ||
+			mount -t efivarfs efivarfs /sys/firmware/efi/efivars
+		cd /sys/firmware/efi && ls efivars
+		grep . config_table fw_vendor runtime systab runtime-map/*/*
+		sha256sum efivars/Boot* /sys/firmware/dmi/tables/*'
 }
 
-machine_case trixie 6.12 7 64 --memory 3072 --cpus 2 --firmware uefi
-uefi_facts >"$out/uefi.1"
-# From a kernel that nvwa started.
-update_to "$(lab_kernel trixie 6.12)"
-uefi_facts >"$out/uefi.2"
-like "there are variables of the firmware" "$(cat "$out/uefi.1")" BootOrder
-is "they and the firmware's tables are the same after the next update" "$(cat "$out/uefi.2")" \
-	"$(cat "$out/uefi.1")"
-variable=/sys/firmware/efi/efivars/NvwaTest-8be4df61-93ca-11d2-aa0d-00e098032b8c
-ok "a variable can be written, read and deleted" guest "
-	printf '\\007\\000\\000\\000nvwa' >$variable && grep -q nvwa $variable &&
-	chattr -i $variable && rm $variable && ! test -e $variable"
+guest_up --suite trixie --kernel 6.12 --memory 3072 --cpus 2 --firmware uefi
+uefi_facts >"$out/uefi.before"
+like "there are variables of the firmware" "$(cat "$out/uefi.before")" BootOrder
+redis_start
+redis_fill 64
+restore_config redis-server
+redis_note
+for spec in 7 6.12; do
+	update_to "$(lab_kernel trixie "$spec")"
+	pages_add_up 16384
+	uefi_facts >"$out/uefi.$spec"
+	is "variables and tables of the firmware are the same" "$(cat "$out/uefi.$spec")" \
+		"$(cat "$out/uefi.before")"
+	variable=$efivars/NvwaTest-8be4df61-93ca-11d2-aa0d-00e098032b8c
+	ok "a variable can be written, read and deleted" guest "
+		printf '\\007\\000\\000\\000nvwa' >$variable && grep -q nvwa $variable &&
+		chattr -i $variable && rm $variable && ! test -e $variable"
+done
+redis_same
 no_splats
 done_testing
