@@ -12,6 +12,7 @@
 
 #include "init/init.h"
 #include "lib/base/clock.h"
+#include "lib/kexec/hugepages.h"
 
 /* The record cannot be had: its programs are lost, the machine goes on. */
 static void boot_without_record(int keeper, const char *why)
@@ -21,6 +22,7 @@ static void boot_without_record(int keeper, const char *why)
 	if (memory_add_all(keeper))
 		boot_again("this machine's memory cannot be added");
 	memory_release(keeper);
+	hugepages_allow(NVWA_STATE_DIR "/" HUGEPAGES_CHOICE);
 }
 
 int main(int argc, char **argv)

@@ -19,7 +19,6 @@
 #include "init/init.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
-#include "lib/base/param.h"
 #include "lib/kexec/memmap.h"
 
 #define MIB		(1ULL << 20)
@@ -29,10 +28,6 @@
 
 /* memory_hotplug: struct page, 64 bytes for each page of RAM. */
 #define MAP_SHARE	64
-
-#define THP		"/sys/kernel/mm/transparent_hugepage/"
-/* hugepage_init() in mm/huge_memory.c switches them off in less RAM than this. */
-#define THP_LEAST_RAM	(512 * MIB)
 
 struct ram {
 	uint64_t found;		/* when the values were derived, bytes */
@@ -229,32 +224,6 @@ static void grow_buffer(const struct ram *ram, const char *path, uint64_t max)
 	write_text(path, out);
 }
 
-/* The kernel found too little RAM for huge pages; put back the defaults that it dropped. */
-static void allow_huge_pages(const struct ram *ram)
-{
-	_cleanup_free_ char *cmdline = NULL, *wanted = NULL;
-	uint64_t defrag = 1;
-	char *configured = NULL;
-
-	if (ram->found >= THP_LEAST_RAM || ram->all < THP_LEAST_RAM ||
-	    read_number(THP "khugepaged/defrag", &defrag) || defrag)
-		return;
-	if (file_read("/proc/cmdline", &cmdline, NULL) ||
-	    param_value(cmdline, "transparent_hugepage", &wanted))
-		return;
-	if (!wanted) {
-		if (file_read("/nvwa/thp", &configured, NULL))
-			return;
-		wanted = configured;
-		wanted[strcspn(wanted, "\n")] = '\0';
-	}
-	write_text(THP "defrag", "madvise");
-	write_text(THP "use_zero_page", "1");
-	write_text(THP "khugepaged/defrag", "1");
-	/* Last: this starts khugepaged. */
-	write_text(THP "enabled", wanted);
-}
-
 void sizes_grow(void)
 {
 	struct ram ram;
@@ -273,5 +242,4 @@ void sizes_grow(void)
 	grow_socket_memory(&ram, "/proc/sys/net/ipv4/udp_mem", 8);
 	grow_buffer(&ram, "/proc/sys/net/ipv4/tcp_wmem", 4 * MIB);
 	grow_buffer(&ram, "/proc/sys/net/ipv4/tcp_rmem", largest_receive_buffer());
-	allow_huge_pages(&ram);
 }

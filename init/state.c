@@ -11,13 +11,14 @@
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/kexec/bootparams.h"
+#include "lib/kexec/hugepages.h"
 
 #define SETUP_DATA	"/sys/kernel/boot_params/setup_data"
 
 /* The maps are needed whether there is a record or not: by settle, and by the next update. */
 void state_keep_maps(void)
 {
-	static const char *const names[] = { "hidden", "ram" };
+	static const char *const names[] = { "hidden", "ram", HUGEPAGES_CHOICE };
 
 	dir_make(NVWA_STATE_DIR);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

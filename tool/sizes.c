@@ -23,7 +23,9 @@
 #include "lib/base/file.h"
 #include "lib/base/param.h"
 #include "lib/kexec/cmdline.h"
+#include "lib/kexec/hugepages.h"
 #include "tool/common.h"
+#include "uapi/record.h"
 
 #define GIB	(1ULL << 30)
 
@@ -258,7 +260,11 @@ static void grow_locked_memory(uint64_t ram)
 void sizes_put_right(void)
 {
 	struct sysinfo now;
+	int r;
 
+	r = hugepages_allow(NVWA_STATE_DIR "/" HUGEPAGES_CHOICE);
+	if (r < 0)
+		complain("transparent huge pages stay switched off: %s", strerror(-r));
 	reserve_huge_pages();
 	if (sysinfo(&now) < 0)
 		return;

@@ -17,7 +17,7 @@ uefi_facts() {
 		mountpoint -q /sys/firmware/efi/efivars ||
 			mount -t efivarfs efivarfs /sys/firmware/efi/efivars
 		cd /sys/firmware/efi && ls efivars
-		grep . config_table fw_vendor runtime systab runtime-map/*/*
+		grep . config_table fw_vendor systab runtime-map/*/*
 		sha256sum efivars/Boot* /sys/firmware/dmi/tables/*'
 }
 
@@ -34,7 +34,8 @@ for spec in 7 6.12; do
 	uefi_facts >"$out/uefi.$spec"
 	is "variables and tables of the firmware are the same" "$(cat "$out/uefi.$spec")" \
 		"$(cat "$out/uefi.before")"
-	variable=$efivars/NvwaTest-8be4df61-93ca-11d2-aa0d-00e098032b8c
+	# Under a GUID of its own: the firmware takes no new names under its own.
+	variable=$efivars/NvwaTest-3f1c8a52-7d0e-4b6f-9a41-6c2e5d7b8f90
 	ok "a variable can be written, read and deleted" guest "
 		printf '\\007\\000\\000\\000nvwa' >$variable && grep -q nvwa $variable &&
 		chattr -i $variable && rm $variable && ! test -e $variable"
