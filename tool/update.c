@@ -266,6 +266,37 @@ static int capture(struct update *u, const struct app_memory *memory)
 	return 0;
 }
 
+static int capture_shared(struct update *u, const struct app *app, const struct shmem *s)
+{
+	struct nvwa_capture_shmem c = { .id = s->id, .max_len = s->max_len };
+	_cleanup_close_ int fd = shmem_open(s);
+	int r;
+
+	if (fd < 0)
+		return error_set(&u->err, -fd, "the memory that process %d shares cannot be "
+				 "opened: %s", s->pid, strerror(-fd));
+	c.fd = fd;
+	r = keeper_capture_shmem(u->keeper, &c);
+	if (r == -EBUSY)
+		return error_set(&u->err, EBUSY, "process %d: the kernel or a device still uses "
+				 "memory that it shares, at %#llx (I/O under way?). Try again when "
+				 "it is less busy", s->pid, (unsigned long long)c.busy_at);
+	/* A file that has a name is there for whoever is restored first. */
+	if (r == -EEXIST && s->path)
+		return 0;
+	if (r == -EEXIST)
+		return error_set(&u->err, EEXIST, "%s shares memory (of process %d) with another "
+				 "app that is carried. Programs that share memory can be carried "
+				 "as one only", app->name, s->pid);
+	if (r < 0)
+		return error_set(&u->err, -r, "process %d: memory that it shares cannot be "
+				 "captured: %s", s->pid, strerror(-r));
+	u->pages.nr_pinned += c.nr_pinned;
+	u->pages.nr_evacuated += c.nr_evacuated;
+	u->pages.nr_runs += c.nr_runs;
+	return 0;
+}
+
 static bool is_tmpfs(const char *path)
 {
 	char *const argv[] = { "findmnt", "-n", "-o", "FSTYPE", "-M", (char *)path, NULL };
@@ -319,6 +350,8 @@ static int freeze(struct update *u)
 		timeline_stamp("dumped");
 		for (size_t j = 0; r == 0 && j < nr_memory; j++)
 			r = capture(u, &memory[j]);
+		for (size_t j = 0; r == 0 && j < u->apps[i].nr_shmem; j++)
+			r = capture_shared(u, &u->apps[i], &u->apps[i].shmem[j]);
 		app_memory_free(memory, nr_memory);
 		timeline_stamp("captured");
 		if (r == 0)

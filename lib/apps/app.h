@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 #include "uapi/nvwa.h"
+#include "lib/apps/shmem.h"
 #include "lib/base/error.h"
 
 enum app_kind { APP_SERVICE, APP_PROGRAM };
@@ -33,6 +34,10 @@ struct app {
 	pid_t pid;		/* main process */
 	pid_t *pids;		/* the whole tree, main process first */
 	size_t nr_pids;
+
+	/* Of app_dump(): memory that its processes share, see shmem_open(). */
+	struct shmem *shmem;
+	size_t nr_shmem;
 
 	/* Of app_dump(), for app_continue(). */
 	struct app_socket *sockets;
@@ -77,7 +82,7 @@ struct app_memory {
 /*
  * Dump with CRIU into <dir>/<name>/, all but the memory; the processes are left stopped
  * and TCP must be locked by the caller (lib/net/lock.h). *memory has one entry
- * per process, malloc()ed. On failure the processes run again and err holds
+ * per process, malloc()ed; what they share is in app->shmem. On failure the processes run again and err holds
  * the end of CRIU's log.
  */
 int app_dump(struct app *app, const char *dir,

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What stands against carrying an app: its open files. */
 #include <errno.h>
-#include <linux/magic.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 
 #include "lib/apps/check.h"
 #include "lib/apps/files.h"
@@ -69,29 +67,10 @@ static void check_device(struct file_checker *fc, const struct open_file *f, con
 		  "it off the list");
 }
 
-/*
- * Is it a file with a name that the next boot does not have? What a service has
- * in directories of its own is carried with it.
- */
-static bool is_lost(const struct file_checker *fc, const struct open_file *f)
-{
-	struct statfs fs;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", f->pid, f->fd);
-	return S_ISREG(f->st.st_mode) && f->st.st_nlink && !statfs(path, &fs) &&
-	       fs.f_type == TMPFS_MAGIC &&
-	       (fc->c->app->kind != APP_SERVICE || !strncmp(f->target, "/dev/shm/", 9));
-}
-
 static void check_path(struct file_checker *fc, const struct open_file *f, const char *who)
 {
 	struct stat st;
 
-	if (is_lost(fc, f))
-		check_say(fc->c, true, "%s holds descriptor %d on %s, which is in memory (tmpfs) "
-			  "and not carried yet. Let it use a file on a disk", who, f->fd,
-			  f->target);
 	if (!f->st.st_nlink && (unsigned long)f->st.st_size > GHOST_LIMIT)
 		check_say(fc->c, true, "%s holds descriptor %d on the deleted file %s of %lu MB, "
 			  "more than is copied", who, f->fd, f->target,

@@ -11,14 +11,10 @@
 #include "lib/apps/check.h"
 #include "lib/apps/smaps.h"
 
-/* Memory that is copied is worth a word from this size on. */
-#define COPIED_NOTE	(16UL << 20)
-
 struct memory_checker {
 	struct checker *c;
 	pid_t pid;
 	const char *who;
-	uint64_t copied;		/* bytes of shared memory */
 	const char *said;		/* a reason that need not be said again */
 };
 
@@ -54,7 +50,6 @@ static const struct refusal {
 } refusals[] = {
 	{ "anon_inode:", NULL, "memory of the kernel object", true, "make it do without" },
 	{ "/secretmem", NULL, "secret memory (memfd_secret)", false, "make it do without" },
-	{ "/SYSV", NULL, "System V shared memory", true, "make it do without" },
 	{ NULL, "um", "memory that userfaultfd watches", false, "make it do without" },
 	{ NULL, "uw", "memory that userfaultfd watches", false, "make it do without" },
 	{ NULL, "ui", "memory that userfaultfd watches", false, "make it do without" },
@@ -94,18 +89,13 @@ static int check_mapping(void *ctx, const struct mapping *m)
 			return 0;
 		}
 	}
-	/* What is deleted CRIU takes along. */
-	if (begins(m, "/dev/shm/") && !strstr(m->name, " (deleted)"))
-		refuse_mapping(mc, m, "POSIX shared memory", true, "make it do without");
-	else if (begins(m, "/dev/") && !begins(m, "/dev/zero") && !begins(m, "/dev/shm/"))
+	if (begins(m, "/dev/") && !begins(m, "/dev/zero") && !begins(m, "/dev/shm/"))
 		refuse_mapping(mc, m, "the device", true, "make it do without");
 	else if (m->key)
 		refuse_mapping(mc, m, "memory with a protection key", false, "make it do without");
 	else if (is_dax(mc, m))
 		refuse_mapping(mc, m, "on a file system that is memory itself (DAX) the file",
 			       true, "mount that without dax");
-	else if (begins(m, "/dev/zero") || begins(m, "/memfd:"))
-		mc->copied += m->perms[3] == 's' ? m->end - m->start : 0;
 
 	return 0;
 }
@@ -118,7 +108,4 @@ void check_memory(struct checker *c, pid_t pid, const char *who)
 	r = smaps_read(pid, check_mapping, &mc);
 	if (r < 0 && r != -ESRCH)
 		check_say(c, true, "The memory of %s cannot be looked at: %s", who, strerror(-r));
-	if (mc.copied >= COPIED_NOTE)
-		check_say(c, false, "%s has %" PRIu64 " MB of shared memory mapped, which is "
-			  "copied and not pinned", who, mc.copied >> 20);
 }

@@ -78,6 +78,8 @@ static int run_dump(const struct app *app, const char *dir, const struct app_dum
 		goto out;
 	/* What it does not see it does not write; it applies the final state, stopped. */
 	criu.hide_memory = true;
+	criu.hide_shared = true;
+	criu.carry_sysv = dumped->has_sysv;
 	criu_arg(&criu, "--leave-stopped");
 	criu_arg(&criu, "--tree");
 	criu_arg(&criu, "%d", app->pid);
@@ -261,6 +263,56 @@ static int prepare_dump(struct app *app, const char *dir, struct app_dumped *dum
 		return error_set(err, -r, "cannot look at the processes of %s: %s", app->name,
 				 strerror(-r));
 	dumped->hidden_userns = ours != theirs;
+	r = shmem_has_sysv(app);
+	if (r < 0)
+		return error_set(err, -r, "cannot see the memory of %s: %s", app->name,
+				 strerror(-r));
+	dumped->has_sysv = r;
+
+	return 0;
+}
+
+/* CRIU has dumped the segments of everybody. */
+static int keep_segments(const struct app *app)
+{
+	_cleanup_free_ uint32_t *ids = calloc(app->nr_shmem + 1, sizeof(*ids));
+	_cleanup_close_ int images = -1;
+	char path[4096];
+	size_t nr = 0;
+	int r;
+
+	if (!ids)
+		return -ENOMEM;
+	for (size_t i = 0; i < app->nr_shmem; i++)
+		nr += shmem_is_sysv(&app->shmem[i], &ids[nr]);
+	r = path_format(path, sizeof(path), "%s/img", app->dir);
+	if (r < 0)
+		return r;
+	images = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return images < 0 ? -errno : images_keep_segments(images, ids, nr);
+}
+
+/* What CRIU was kept from: the memory that processes share. */
+static int list_shmem(struct app *app, struct app_dumped *dumped, struct error *err)
+{
+	int r;
+
+	shmem_free(app->shmem, app->nr_shmem);
+	app->shmem = NULL;
+	app->nr_shmem = 0;
+	r = shmem_find(app, &app->shmem, &app->nr_shmem);
+	if (r < 0)
+		return error_set(err, -r, "cannot see the memory that processes of %s share: %s",
+				 app->name, strerror(-r));
+	if (dumped->has_sysv)
+		r = keep_segments(app);
+	if (r < 0)
+		return error_set(err, -r, "cannot edit CRIU's images of System V IPC: %s",
+				 strerror(-r));
+	/* On loan. */
+	dumped->shmem = app->shmem;
+	dumped->nr_shmem = app->nr_shmem;
 
 	return 0;
 }
@@ -290,6 +342,8 @@ int app_dump(struct app *app, const char *dir, struct app_memory **memory, size_
 	r = refresh_tree(app, err);
 	dumped.no_new_privileges = !r && all_without_new_privileges(app);
 	if (!r)
+		r = list_shmem(app, &dumped, err);
+	if (!r)
 		r = dumped_write(app->dir, &dumped, err);
 	if (!r)
 		r = write_wiped(app, wiped, nr_wiped);
@@ -299,6 +353,8 @@ int app_dump(struct app *app, const char *dir, struct app_memory **memory, size_
 		app_continue(app);
 out:
 	app_memory_free(wiped, nr_wiped);
+	dumped.shmem = NULL;
+	dumped.nr_shmem = 0;
 	dumped_free(&dumped);
 	return r;
 }

@@ -207,6 +207,30 @@ void meta_free(struct app_meta *meta)
 	memset(meta, 0, sizeof(*meta));
 }
 
+static void add_shmem(struct json_object *o, const struct app_dumped *dumped)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < dumped->nr_shmem; i++) {
+		const struct shmem *s = &dumped->shmem[i];
+		struct json_object *x = json_object_new_object();
+
+		set_number(x, "id", s->id);
+		set_number(x, "pid", s->pid);
+		json_object_object_add(x, "fd", json_object_new_int(s->fd));
+		set_number(x, "addr", s->addr);
+		set_number(x, "mode", s->mode);
+		if (s->path) {
+			set_string(x, "path", s->path);
+			set_number(x, "size", s->size);
+			set_number(x, "uid", s->uid);
+			set_number(x, "gid", s->gid);
+		}
+		json_object_array_add(list, x);
+	}
+	json_object_object_add(o, "shmem", list);
+}
+
 int dumped_write(const char *dir, const struct app_dumped *dumped, struct error *err)
 {
 	_cleanup_json_ struct json_object *o = json_object_new_object();
@@ -217,6 +241,7 @@ int dumped_write(const char *dir, const struct app_dumped *dumped, struct error 
 			       json_object_new_boolean(dumped->hidden_userns));
 	json_object_object_add(o, "no_new_privileges",
 			       json_object_new_boolean(dumped->no_new_privileges));
+	json_object_object_add(o, "has_sysv", json_object_new_boolean(dumped->has_sysv));
 	set_number(o, "criu_version", dumped->criu_version);
 	set_number(o, "tsc", dumped->tsc);
 	set_number(o, "realtime_ns", dumped->realtime_ns);
@@ -235,6 +260,7 @@ int dumped_write(const char *dir, const struct app_dumped *dumped, struct error 
 		json_object_array_add(list, x);
 	}
 	json_object_object_add(o, "externals", list);
+	add_shmem(o, dumped);
 
 	return write_json(dir, "dump.json", o, err);
 }
@@ -265,6 +291,35 @@ static int read_externals(struct json_object *o, struct externals *externals)
 	return 0;
 }
 
+static int read_shmem(struct json_object *o, struct app_dumped *dumped)
+{
+	size_t nr;
+	struct json_object *list = get_list(o, "shmem", &nr), *fd;
+
+	dumped->shmem = calloc(nr + 1, sizeof(*dumped->shmem));
+	if (!dumped->shmem)
+		return -ENOMEM;
+	for (size_t i = 0; i < nr; i++) {
+		struct json_object *x = json_object_array_get_idx(list, i);
+		struct shmem *s = &dumped->shmem[dumped->nr_shmem++];
+		uint32_t segment;
+
+		s->id = get_number(x, "id");
+		s->pid = get_number(x, "pid");
+		s->fd = json_object_object_get_ex(x, "fd", &fd) ? json_object_get_int(fd) : -1;
+		s->addr = get_number(x, "addr");
+		s->path = get_string(x, "path");
+		s->size = get_number(x, "size");
+		s->mode = get_number(x, "mode");
+		s->uid = get_number(x, "uid");
+		s->gid = get_number(x, "gid");
+		if (!s->id || s->pid <= 0 || !(s->fd >= 0 || s->addr || shmem_is_sysv(s, &segment)))
+			return -EBADMSG;
+	}
+
+	return 0;
+}
+
 int dumped_read(const char *dir, struct app_dumped *dumped, struct error *err)
 {
 	_cleanup_json_ struct json_object *o = NULL;
@@ -276,12 +331,15 @@ int dumped_read(const char *dir, struct app_dumped *dumped, struct error *err)
 		return r;
 	dumped->hidden_userns = get_flag(o, "hidden_userns");
 	dumped->no_new_privileges = get_flag(o, "no_new_privileges");
+	dumped->has_sysv = get_flag(o, "has_sysv");
 	dumped->criu_version = get_number(o, "criu_version");
 	dumped->tsc = get_number(o, "tsc");
 	dumped->realtime_ns = get_number(o, "realtime_ns");
 	dumped->monotonic_ns = get_number(o, "monotonic_ns");
 	dumped->boottime_ns = get_number(o, "boottime_ns");
 	r = read_externals(o, &dumped->externals);
+	if (!r)
+		r = read_shmem(o, dumped);
 	if (!r && get_number(o, "version") != META_VERSION)
 		r = -EBADMSG;
 	if (r < 0) {
@@ -295,4 +353,7 @@ int dumped_read(const char *dir, struct app_dumped *dumped, struct error *err)
 void dumped_free(struct app_dumped *dumped)
 {
 	externals_free(&dumped->externals);
+	shmem_free(dumped->shmem, dumped->nr_shmem);
+	dumped->shmem = NULL;
+	dumped->nr_shmem = 0;
 }

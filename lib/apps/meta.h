@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include "lib/apps/app.h"
 #include "lib/apps/files.h"
+#include "lib/apps/shmem.h"
 
 /* Files that live in memory or in a directory that the next boot makes anew. */
 struct meta_tree {
@@ -37,7 +38,10 @@ void meta_free(struct app_meta *meta);
 /* How it was when it was frozen. */
 struct app_dumped {
 	struct externals externals;
+	struct shmem *shmem;	/* which the record has, besides what each process has */
+	size_t nr_shmem;
 	bool hidden_userns;	/* it had a user namespace, which is not restored */
+	bool has_sysv;		/* segments of shmget(2) */
 	bool no_new_privileges;	/* all of its processes have that flag */
 	int criu_version;
 	uint64_t tsc;		/* these four read together, after the freeze */

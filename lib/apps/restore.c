@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
@@ -53,7 +54,7 @@ struct restore {
 	int images;			/* directory */
 	struct mend *mend;
 	const struct criu *criu;	/* while it runs */
-	app_insert_fn insert;
+	const struct app_insert *insert;
 	void *ctx;
 	struct app_restored *done;
 	struct error *err;
@@ -109,6 +110,31 @@ static int write_rseq(const struct restore *re, int mem, size_t nr, const struct
 	return 0;
 }
 
+/* Memory that processes share goes where the first of them leads to it. */
+static int fill_shared(struct restore *re, pid_t pid)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < re->dumped.nr_shmem; i++) {
+		const struct shmem *s = &re->dumped.shmem[i];
+		_cleanup_close_ int fd = -1;
+		uint32_t segment;
+
+		if (s->pid != pid)
+			continue;
+		fd = shmem_open(s);
+		if (fd < 0)
+			return error_set(re->err, -fd, "the memory that process %d shares is not "
+					 "where it was: %s", pid, strerror(-fd));
+		r = re->insert->shared(re->ctx, pid, fd, s->id, re->done, re->err);
+		/* It was marked to be removed when nobody has it any more. */
+		if (!r && shmem_is_sysv(s, &segment) && s->mode & SHM_DEST)
+			shmctl(segment, IPC_RMID, NULL);
+	}
+
+	return r;
+}
+
 /* Called for every process when all are rebuilt and none runs. */
 static int fill_process(void *ctx, pid_t pid)
 {
@@ -134,7 +160,9 @@ static int fill_process(void *ctx, pid_t pid)
 
 	r = read_rseq(re, mem, tids, nr, kept);
 	if (!r)
-		r = re->insert(re->ctx, pid, re->done, re->err);
+		r = re->insert->own(re->ctx, pid, re->done, re->err);
+	if (!r)
+		r = fill_shared(re, pid);
 	if (!r)
 		r = write_rseq(re, mem, nr, kept);
 	if (!r)
@@ -143,7 +171,7 @@ static int fill_process(void *ctx, pid_t pid)
 	return r;
 }
 
-static int insert_from_keeper(void *ctx, pid_t pid, struct app_restored *done, struct error *err)
+static int insert_own(void *ctx, pid_t pid, struct app_restored *done, struct error *err)
 {
 	struct nvwa_insert i = { .record_pid = pid, .pid = pid };
 	uint64_t start = clock_tsc();
@@ -159,6 +187,24 @@ static int insert_from_keeper(void *ctx, pid_t pid, struct app_restored *done, s
 
 	return 0;
 }
+
+static int insert_shared(void *ctx, pid_t pid, int fd, uint64_t id, struct app_restored *done,
+			 struct error *err)
+{
+	struct nvwa_insert_shmem i = { .fd = fd, .pid = pid, .id = id };
+	int r;
+
+	r = keeper_insert_shmem(*(int *)ctx, &i);
+	if (r < 0)
+		return error_set(err, -r, "the memory that process %d shares with others cannot be "
+				 "put back: %s", pid, strerror(-r));
+	done->nr_inserted += i.nr_inserted;
+	done->nr_copied += i.nr_copied;
+
+	return 0;
+}
+
+static const struct app_insert insert_from_keeper = { insert_own, insert_shared };
 
 /* --- what the restored program finds ----------------------------------- */
 
@@ -178,6 +224,35 @@ static int restore_files(const struct restore *re)
 			r = path_format(path, sizeof(path), "%s", t->path);
 		if (!r)
 			r = archive_restore(tar, path, re->err);
+	}
+
+	return r;
+}
+
+/*
+ * Files on a tmpfs, empty yet. One that is there already came with a directory
+ * that is carried, or is the new system's own.
+ */
+static int make_shared(struct restore *re)
+{
+	char root[64] = "";
+	int r = 0;
+
+	if (re->placeholder > 0)
+		snprintf(root, sizeof(root), "/proc/%d/root", re->placeholder);
+	for (size_t i = 0; !r && i < re->dumped.nr_shmem; i++) {
+		struct shmem *s = &re->dumped.shmem[i];
+
+		if (!s->path)
+			continue;
+		r = shmem_make(s, root);
+		if (r == -EEXIST) {
+			s->pid = 0;
+			r = 0;
+		}
+		if (r < 0)
+			return error_set(re->err, -r, "cannot make the file %s: %s", s->path,
+					 strerror(-r));
 	}
 
 	return r;
@@ -256,6 +331,7 @@ static int run_restore(struct restore *re)
 		r = add_external(re, &criu, &re->dumped.externals.list[i]);
 	criu.namespaces_of = re->placeholder;
 	criu.no_firewall = true;
+	criu.carry_sysv = re->dumped.has_sysv;
 	/* CRIU restores this flag from version 4 on only. */
 	criu.no_new_privileges = re->dumped.no_new_privileges;
 	criu.resume = fill_process;
@@ -456,6 +532,8 @@ static int restore(struct restore *re)
 	criu_reuse(re->dumped.criu_version);
 	r = restore_files(re);
 	if (!r)
+		r = make_shared(re);
+	if (!r)
 		r = restore_clocks(re);
 	if (!r)
 		r = mend_images(re->images, &re->mend, re->err);
@@ -476,8 +554,8 @@ static int restore(struct restore *re)
 	return r;
 }
 
-int app_restore_with(const char *dir, pid_t placeholder, app_insert_fn insert, void *ctx,
-		     struct app_restored *done, struct error *err)
+int app_restore_with(const char *dir, pid_t placeholder, const struct app_insert *insert,
+		     void *ctx, struct app_restored *done, struct error *err)
 {
 	struct error own = { "" };
 	struct restore re = {
@@ -535,5 +613,5 @@ int app_restore(const char *dir, pid_t placeholder, struct app_restored *done, s
 
 	if (keeper < 0)
 		return keeper;
-	return app_restore_with(dir, placeholder, insert_from_keeper, &keeper, done, err);
+	return app_restore_with(dir, placeholder, &insert_from_keeper, &keeper, done, err);
 }

@@ -5,11 +5,16 @@
 
 #include "lib/apps/app.h"
 
-/* Fill in the memory of a stopped process and add to the counts of *done. */
-typedef int (*app_insert_fn)(void *ctx, pid_t pid, struct app_restored *done,
-			     struct error *err);
+/* Both add to the counts of *done. */
+struct app_insert {
+	/* Fill in the memory of its own that a stopped process has. */
+	int (*own)(void *ctx, pid_t pid, struct app_restored *done, struct error *err);
+	/* Fill in memory that processes share, this one among them; fd is open for reading only. */
+	int (*shared)(void *ctx, pid_t pid, int fd, uint64_t id, struct app_restored *done,
+		      struct error *err);
+};
 
-int app_restore_with(const char *dir, pid_t placeholder, app_insert_fn insert, void *ctx,
-		     struct app_restored *done, struct error *err);
+int app_restore_with(const char *dir, pid_t placeholder, const struct app_insert *insert,
+		     void *ctx, struct app_restored *done, struct error *err);
 
 #endif

@@ -82,6 +82,54 @@ static int insert_memory(void *ctx, pid_t pid, struct app_restored *done, struct
 	return 0;
 }
 
+/* Shared memory, as a file with the same holes. */
+static int save_shared(const char *dir, const struct shmem *s)
+{
+	_cleanup_close_ int in = shmem_open(s), out = -1;
+	char path[4096], page[NVWA_PAGE_SIZE];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/shm-%llx", dir, (unsigned long long)s->id);
+	out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (in < 0 || out < 0)
+		return -EIO;
+	for (off_t at = 0; (at = lseek(in, at, SEEK_DATA)) >= 0; at += n) {
+		n = pread(in, page, sizeof(page), at);
+		if (n <= 0 || pwrite(out, page, n, at) != n)
+			return -EIO;
+	}
+
+	return 0;
+}
+
+static int insert_shared(void *ctx, pid_t pid, int fd, uint64_t id, struct app_restored *done,
+			 struct error *err)
+{
+	char path[4096], page[NVWA_PAGE_SIZE];
+	_cleanup_close_ int in = -1, to = -1;
+	ssize_t n;
+
+	(void)pid;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	to = open(path, O_RDWR | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%s/shm-%llx", (const char *)ctx, (unsigned long long)id);
+	in = open(path, O_RDONLY | O_CLOEXEC);
+	if (in < 0 || to < 0)
+		return error_set(err, errno, "cannot open shared memory %llx",
+				 (unsigned long long)id);
+	for (off_t at = 0; (at = lseek(in, at, SEEK_DATA)) >= 0; at += n) {
+		n = pread(in, page, sizeof(page), at);
+		if (n <= 0 || pwrite(to, page, n, at) != n)
+			return error_set(err, EIO, "cannot fill in shared memory at %#llx",
+					 (unsigned long long)at);
+		done->nr_copied++;
+	}
+
+	return 0;
+}
+
+static const struct app_insert insert_saved = { insert_memory, insert_shared };
+
 static int dump(struct app *app, const char *dir, struct error *err)
 {
 	struct app_memory *memory;
@@ -102,6 +150,8 @@ static int dump(struct app *app, const char *dir, struct error *err)
 		       bytes / NVWA_PAGE_SIZE);
 		r = save_memory(app->dir, &memory[i]);
 	}
+	for (size_t i = 0; !r && i < app->nr_shmem; i++)
+		r = save_shared(app->dir, &app->shmem[i]);
 	app_memory_free(memory, nr);
 
 	return r < 0 ? r : app_save_files(app, dir, err);
@@ -145,7 +195,7 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return 2;
 	if (!strcmp(argv[1], "restore") && argc == 4) {
-		r = app_restore_with(argv[2], atoi(argv[3]), insert_memory, argv[2], &done, &err);
+		r = app_restore_with(argv[2], atoi(argv[3]), &insert_saved, argv[2], &done, &err);
 		printf("%d: %llu inserted, %llu copied\n", done.pid, done.nr_inserted,
 		       done.nr_copied);
 	} else if (!strcmp(argv[1], "forget")) {
