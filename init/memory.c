@@ -61,10 +61,10 @@ static int find_blocks(const struct record *record, struct blocks *b)
 	if (!b->needed)
 		return -ENOMEM;
 	while (stream_next(record->stream, record->len, &pos, &s) > 0) {
-		const struct nvwa_run *runs = s.data;
+		const struct nvwa_run *runs = NULL;
+		size_t nr = stream_runs(&s, &runs);
 
-		for (size_t i = 0; s.head.kind == NVWA_SECTION_PAGES &&
-		     i < s.head.data_len / sizeof(*runs); i++)
+		for (size_t i = 0; i < nr; i++)
 			need_run(b, &runs[i]);
 	}
 	return 0;

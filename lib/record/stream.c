@@ -61,6 +61,30 @@ static bool runs_are_sound(const void *data, size_t len)
 	return true;
 }
 
+/* Shared memory: what it is, then runs that do not reach beyond its end; none of them is huge. */
+static bool shmem_is_sound(const char *data, size_t len)
+{
+	struct nvwa_shmem shmem;
+	struct nvwa_run run;
+
+	if (len < sizeof(shmem))
+		return false;
+	memcpy(&shmem, data, sizeof(shmem));
+	data += sizeof(shmem);
+	len -= sizeof(shmem);
+	if (!shmem.id || shmem.reserved || !runs_are_sound(data, len))
+		return false;
+
+	for (size_t pos = 0; pos < len; pos += sizeof(run)) {
+		memcpy(&run, data + pos, sizeof(run));
+		/* The last page may be used in part. */
+		if (run.flags || run.addr + (run.nr - 1) * NVWA_PAGE_SIZE >= shmem.len)
+			return false;
+	}
+
+	return true;
+}
+
 /* Take len bytes and the zeroes up to the next multiple of 8; NULL where they are not there. */
 static const char *take(const char *stream, size_t stream_len, size_t *pos, uint64_t len)
 {
@@ -78,6 +102,17 @@ static const char *take(const char *stream, size_t stream_len, size_t *pos, uint
 
 	*pos += padded;
 	return start;
+}
+
+size_t stream_runs(const struct stream_section *s, const struct nvwa_run **runs)
+{
+	size_t before = s->head.kind == NVWA_SECTION_SHMEM ? sizeof(struct nvwa_shmem) : 0;
+
+	if (s->head.kind == NVWA_SECTION_FILE)
+		return 0;
+	*runs = (const void *)((const char *)s->data + before);
+
+	return (s->head.data_len - before) / sizeof(**runs);
 }
 
 int stream_next(const void *stream, size_t len, size_t *pos, struct stream_section *s)
@@ -109,6 +144,11 @@ int stream_next(const void *stream, size_t len, size_t *pos, struct stream_secti
 	case NVWA_SECTION_PAGES:
 		if (found.head.name_len || found.head.pid <= 0 ||
 		    !runs_are_sound(found.data, found.head.data_len))
+			return -EBADMSG;
+		break;
+	case NVWA_SECTION_SHMEM:
+		if (found.head.name_len || found.head.pid ||
+		    !shmem_is_sound(found.data, found.head.data_len))
 			return -EBADMSG;
 		break;
 	case NVWA_SECTION_FILE:

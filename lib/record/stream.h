@@ -19,4 +19,7 @@ struct stream_section {
  */
 int stream_next(const void *stream, size_t len, size_t *pos, struct stream_section *s);
 
+/* The runs of pages that a section names, and how many; 0 if it is a file. */
+size_t stream_runs(const struct stream_section *s, const struct nvwa_run **runs);
+
 #endif

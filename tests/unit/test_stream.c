@@ -96,6 +96,62 @@ static void walks_sections(void **state)
 	assert_int_equal(stream_next(buf, len, &pos, &s), 0);
 }
 
+struct shared {
+	struct nvwa_shmem shmem;
+	struct nvwa_run runs[2];
+};
+
+static const struct shared shared = {
+	{ .id = 7, .len = 0x5001 },
+	{ { .addr = 0, .pfn = 9, .nr = 2 }, { .addr = 0x5000, .pfn = 40, .nr = 1 } },
+};
+
+static void walks_shared_memory(void **state)
+{
+	const struct nvwa_run *runs;
+	struct stream_section s;
+	size_t pos = 0;
+
+	(void)state;
+	add(NVWA_SECTION_SHMEM, 0, "", 0, &shared, sizeof(shared));
+	add_file("adopt", "");
+	assert_int_equal(stream_next(buf, len, &pos, &s), 1);
+	assert_int_equal(stream_runs(&s, &runs), 2);
+	assert_memory_equal(runs, shared.runs, sizeof(shared.runs));
+	assert_int_equal(stream_next(buf, len, &pos, &s), 1);
+	assert_int_equal(stream_runs(&s, &runs), 0);
+	assert_int_equal(stream_next(buf, len, &pos, &s), 0);
+}
+
+static void refuses_bad_shared_memory(void **state)
+{
+	struct shared bad[] = { shared, shared, shared, shared, shared };
+
+	bad[0].shmem.id = 0;
+	bad[1].shmem.reserved = 1;
+	bad[2].shmem.len = 0x5000;			/* the second run is behind the end */
+	bad[3].runs[1].addr = 0x1000;			/* they overlap */
+	bad[4].runs[0] = (struct nvwa_run){ 0, 512, 512, NVWA_RUN_HUGE };
+	bad[4].shmem.len = 1 << 30;
+	bad[4].runs[1].addr = 0x200000;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		start(state);
+		add(NVWA_SECTION_SHMEM, 0, "", 0, &bad[i], sizeof(bad[i]));
+		assert_refused();
+	}
+	for (size_t size = 0; size < sizeof(shared); size++) {
+		if (size == sizeof(shared.shmem) ||
+		    size == sizeof(shared.shmem) + sizeof(shared.runs[0]))
+			continue;
+		start(state);
+		add(NVWA_SECTION_SHMEM, 0, "", 0, &shared, size);
+		assert_refused();
+	}
+	start(state);
+	add(NVWA_SECTION_SHMEM, 4, "", 0, &shared, sizeof(shared));
+	assert_refused();
+}
+
 static void takes_an_empty_stream(void **state)
 {
 	size_t nr;
@@ -230,6 +286,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(walks_sections, start),
+		cmocka_unit_test_setup(walks_shared_memory, start),
+		cmocka_unit_test_setup(refuses_bad_shared_memory, start),
 		cmocka_unit_test_setup(takes_an_empty_stream, start),
 		cmocka_unit_test_setup(refuses_every_truncation, start),
 		cmocka_unit_test_setup(refuses_huge_lengths, start),
