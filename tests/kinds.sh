@@ -12,8 +12,6 @@
 #   says       refused: what "nvwa check" says, a regular expression
 #   differs    what the workload finds different afterwards, in its words
 #   grows      kB by which resident memory may grow, and why
-#   stock      what stock CRIU makes of it, on the kernel of its case: carried,
-#              or refused, or wrong
 
 kinds_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/workloads
 
