@@ -43,6 +43,8 @@ int main(int argc, char **argv)
 		boot_again("/proc, /sys, /dev and /run cannot be mounted");
 	log_open();
 	state_keep_maps();
+	if (hugepages_withhold(NVWA_STATE_DIR "/" HUGEPAGES_CHOICE))
+		log_error("transparent huge pages cannot be switched off for the restore");
 	sizes_grow();
 	root_listen();
 

@@ -257,6 +257,15 @@ static void grow_locked_memory(uint64_t ram)
 		complain("systemd may not lock as much memory as after a boot: %m");
 }
 
+/* What the administrator writes to sysfs by tmpfiles.d has the last word. */
+static void write_tmpfiles_again(void)
+{
+	char *const argv[] = { "systemd-tmpfiles", "--create", "--prefix=/sys", NULL };
+
+	if (command_run(argv, NULL) != 0)
+		complain("the settings of /sys in tmpfiles.d could not all be made again");
+}
+
 void sizes_put_right(void)
 {
 	struct sysinfo now;
@@ -265,6 +274,7 @@ void sizes_put_right(void)
 	r = hugepages_allow(NVWA_STATE_DIR "/" HUGEPAGES_CHOICE);
 	if (r < 0)
 		complain("transparent huge pages stay switched off: %s", strerror(-r));
+	write_tmpfiles_again();
 	reserve_huge_pages();
 	if (sysinfo(&now) < 0)
 		return;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Putting back what hugepage_init() drops in little RAM. */
+/* Switching transparent huge pages off, and back on as hugepage_init() would have. */
 #include "lib/kexec/hugepages.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,26 +26,57 @@ static int write_text(const char *path, const char *text)
 	return file_write(path, text, strlen(text), 0644);
 }
 
-int hugepages_allow(const char *choice_path)
+/* The word in brackets: "always [madvise] never". */
+static int read_selected(char *word, size_t size)
 {
-	_cleanup_free_ char *cmdline = NULL, *said = NULL, *configured = NULL;
+	_cleanup_free_ char *text = NULL;
+	const char *open;
+	int r = file_read(THP "enabled", &text, NULL);
+
+	if (r)
+		return r;
+	open = strchr(text, '[');
+	return open ? path_format(word, size, "%.*s", (int)strcspn(open + 1, "]"), open + 1) :
+		      -EBADMSG;
+}
+
+int hugepages_withhold(const char *choice_path)
+{
+	_cleanup_free_ char *cmdline = NULL, *said = NULL;
+	char selected[16];
 	int r;
 
-	if (!were_dropped())
-		return 0;
+	if (!were_dropped()) {
+		r = read_selected(selected, sizeof(selected));
+		if (r)
+			return r == -ENOENT ? 0 : r;
+		r = write_text(choice_path, selected);
+		return r ? r : write_text(THP "enabled", "never");
+	}
 	r = file_read("/proc/cmdline", &cmdline, NULL);
 	if (!r)
 		r = param_value(cmdline, "transparent_hugepage", &said);
-	if (!r && !said)
-		r = file_read(choice_path, &configured, NULL);
+	return r || !said ? r : write_text(choice_path, said);
+}
+
+int hugepages_allow(const char *choice_path)
+{
+	_cleanup_free_ char *choice = NULL;
+	char selected[16];
+	int r = read_selected(selected, sizeof(selected));
+
 	if (!r)
+		r = file_read(choice_path, &choice, NULL);
+	/* A kernel that has none, or a boot without an update. */
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	if (were_dropped()) {
 		r = write_text(THP "defrag", "madvise");
-	if (!r)
-		r = write_text(THP "use_zero_page", "1");
-	if (!r)
-		r = write_text(THP "khugepaged/defrag", "1");
+		if (!r)
+			r = write_text(THP "use_zero_page", "1");
+		if (!r)
+			r = write_text(THP "khugepaged/defrag", "1");
+	}
 	/* Last: this starts khugepaged. */
-	if (!r)
-		r = write_text(THP "enabled", said ?: configured);
-	return r;
+	return r ? r : write_text(THP "enabled", choice);
 }
