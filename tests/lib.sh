@@ -384,6 +384,8 @@ pages_add_up() {
 		"$out/status.json"
 	ok "at least ${1:-1} pages were put back where they were, the very same frames" \
 		jq -e --argjson least "${1:-1}" '.last.pages.inserted >= $least' "$out/status.json"
-	ok "under one page in a hundred was copied" \
-		jq -e '.last.pages | .copied * 100 <= .inserted' "$out/status.json"
+	# Copied are the changed pages of private file mappings: some 300 of a server with
+	# its libraries.
+	ok "under two pages in a hundred were copied" \
+		jq -e '.last.pages | .copied * 50 <= .inserted' "$out/status.json"
 }
