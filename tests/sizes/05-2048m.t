@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The machine after an update is the machine after an ordinary boot of the new
 # kernel: limits, tables, zones, memory blocks, file systems, modules. The
-# guest's command line asks for huge pages. "make test-sizes" does the same in
+# guest's command line asks for huge pages; the other files here do the same in
 # larger ones.
 
 # shellcheck source=tests/lib.sh
