@@ -123,8 +123,18 @@ wait_until 60 redis_answers || fail "redis answers after the restart"
 fresh=$(main_pid)
 ok "and makes a fresh process" test "$fresh" -ne "$pid" -a "$fresh" -gt 1
 guest "/root/guest/facts.py $fresh" >"$out/facts.after"
-# By number, these two differ for every process.
-sed -i -E '/^status (NS)?[Tt]gid/d' "$out/facts.before" "$out/facts.after"
+# By number, these two differ for every process. Two limits are what the new kernel
+# makes of the RAM, to within a percent what the old one made of it.
+limits() {
+	sed -n 's/^limit Max \(pending signals\|processes\): \([0-9]*\) .*/\2/p' "$out/facts.$1" |
+		paste -sd' '
+}
+ok "its limits of processes and signals are those of the machine ($(limits before), $(limits after))" \
+	awk -v before="$(limits before)" -v after="$(limits after)" 'BEGIN {
+		n = split(before, b); if (n != 2 || split(after, a) != 2) exit 1
+		for (i in b) if (a[i] < b[i] * 0.99 || a[i] > b[i] * 1.01) exit 1 }'
+sed -i -E '/^status (NS)?[Tt]gid/d; /^limit Max (pending signals|processes):/d' \
+	"$out/facts.before" "$out/facts.after"
 compare "with the same privileges and mounts" facts
 ok "systemctl stop works" guest systemctl stop redis-server
 is "and leaves it inactive, with no process" \
