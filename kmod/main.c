@@ -172,6 +172,11 @@ static long call_release(struct file *file, void *data)
 	return err;
 }
 
+static long call_vmas(struct file *file, void *data)
+{
+	return vmas_list(data);
+}
+
 static const struct {
 	unsigned int cmd;
 	long (*call)(struct file *file, void *arg);
@@ -187,6 +192,7 @@ static const struct {
 	{ NVWA_IOC_RELEASE, call_release },
 	{ NVWA_IOC_CAPTURE_SHMEM, call_capture_shmem },
 	{ NVWA_IOC_INSERT_SHMEM, call_insert_shmem },
+	{ NVWA_IOC_VMAS, call_vmas },
 };
 
 static long nvwa_ioctl(struct file *file, unsigned int cmd, unsigned long user)

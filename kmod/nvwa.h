@@ -217,6 +217,9 @@ void memory_claim_count(const unsigned long *pfns, unsigned long nr);
 /* Wipe pages that were held back, in a row, and give them to the allocator. */
 void memory_give(unsigned long pfn, unsigned long nr);
 
+/* vmas.c */
+int vmas_list(struct nvwa_vmas *arg);
+
 /* insert.c */
 int insert_process(struct nvwa_insert *arg);
 int insert_shmem(struct nvwa_insert_shmem *arg);	/* shmem-insert.c */

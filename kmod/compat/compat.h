@@ -27,6 +27,20 @@
 	get_user_pages_remote(mm, start, nr, flags, pages, NULL, locked)
 #endif
 
+/* Flags of mappings, by the release that brought them; what is not there is never set. */
+#ifndef VM_SHADOW_STACK		/* 6.6 */
+#define VM_SHADOW_STACK	VM_NONE
+#endif
+#ifndef VM_SEALED		/* 6.10 */
+#define VM_SEALED	VM_NONE
+#endif
+#ifndef VM_DROPPABLE		/* 6.11 */
+#define VM_DROPPABLE	VM_NONE
+#endif
+#ifndef VM_MAYBE_GUARD		/* 6.19 */
+#define VM_MAYBE_GUARD	VM_NONE
+#endif
+
 /*
  * 6.11: pages of hotplugged memory that were not given to the allocator yet
  * are PageOffline; before it, they were PageReserved.

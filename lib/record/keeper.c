@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -105,4 +106,34 @@ int keeper_release(int fd, struct nvwa_release *r)
 {
 	r->size = sizeof(*r);
 	return call(fd, NVWA_IOC_RELEASE, r);
+}
+
+int keeper_vmas(int fd, pid_t pid, struct nvwa_vma **vmas, size_t *nr)
+{
+	struct nvwa_vmas v = { .size = sizeof(v), .pid = pid };
+	struct nvwa_vma *list = NULL, *more;
+	uint32_t room;
+	int r;
+
+	/* There may be more the second time, if it runs. */
+	do {
+		room = v.nr + 16;
+		more = reallocarray(list, room, sizeof(*list));
+		if (!more) {
+			free(list);
+			return -ENOMEM;
+		}
+		list = more;
+		v.nr = room;
+		v.vmas = (uintptr_t)list;
+		r = call(fd, NVWA_IOC_VMAS, &v);
+	} while (!r && v.nr > room);
+	if (r < 0) {
+		free(list);
+		return r;
+	}
+	*vmas = list;
+	*nr = v.nr;
+
+	return 0;
 }

@@ -3,6 +3,8 @@
 #ifndef NVWA_RECORD_KEEPER_H
 #define NVWA_RECORD_KEEPER_H
 
+#include <stddef.h>
+#include <sys/types.h>
 #include "uapi/nvwa.h"
 #include "lib/base/error.h"
 
@@ -22,5 +24,8 @@ int keeper_add_memory(int fd, struct nvwa_add_memory *m);
 int keeper_insert(int fd, struct nvwa_insert *i);
 int keeper_insert_shmem(int fd, struct nvwa_insert_shmem *i);
 int keeper_release(int fd, struct nvwa_release *r);
+
+/* The mappings of a process. *vmas is malloc()ed. -ESRCH: no such process, or a zombie. */
+int keeper_vmas(int fd, pid_t pid, struct nvwa_vma **vmas, size_t *nr);
 
 #endif
