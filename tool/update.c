@@ -343,8 +343,8 @@ static int freeze(struct update *u)
 	r = net_lock(&u->err);
 	for (size_t i = 0; r == 0 && i < u->nr_apps; i++) {
 		u->nr_dumped = i + 1;
-		r = app_dump(&u->apps[i], CARRY_OUT_DIR "/" CARRY_APPS, &memory, &nr_memory,
-			     &u->err);
+		r = app_dump(&u->apps[i], CARRY_OUT_DIR "/" CARRY_APPS, u->keeper, &memory,
+			     &nr_memory, &u->err);
 		if (r < 0)
 			break;
 		timeline_stamp("dumped");

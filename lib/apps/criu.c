@@ -194,6 +194,11 @@ static void exec_criu(const struct criu *criu, const char *namespaces, int hook,
 		setenv(CRIU_ENV_SYSV, "1", 1);
 	if (criu->no_firewall)
 		setenv(CRIU_ENV_NO_FIREWALL, "1", 1);
+	if (criu->keeper) {
+		fcntl(criu->keeper, F_SETFD, 0);
+		snprintf(number, sizeof(number), "%d", criu->keeper);
+		setenv(CRIU_ENV_KEEPER, number, 1);
+	}
 	if (criu->no_new_privileges)
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	dup2(output, STDOUT_FILENO);

@@ -22,6 +22,7 @@ struct criu {
 	bool hide_shared;	/* shared memory likewise */
 	bool carry_sysv;	/* System V IPC of the namespace that criu is in */
 	bool no_firewall;	/* criu's own packet rules come to nothing */
+	int keeper;		/* 0, or the module, to answer for /proc/PID/smaps */
 	bool no_new_privileges;	/* set for criu, and so for what it makes */
 	criu_resume_fn resume;	/* may be NULL */
 	void *ctx;

@@ -21,6 +21,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
+#include "lib/record/keeper.h"
 
 /* From this version on CRIU can be told to leave the packet lock to us. */
 #define CRIU_NETWORK_LOCK_SKIP	31900
@@ -67,8 +68,8 @@ static void add_externals(struct criu *criu, const struct externals *externals)
 	}
 }
 
-static int run_dump(const struct app *app, const char *dir, const struct app_dumped *dumped,
-		    struct error *err)
+static int run_dump(const struct app *app, const char *dir, int keeper,
+		    const struct app_dumped *dumped, struct error *err)
 {
 	struct criu criu;
 	int r;
@@ -80,6 +81,7 @@ static int run_dump(const struct app *app, const char *dir, const struct app_dum
 	criu.hide_memory = true;
 	criu.hide_shared = true;
 	criu.carry_sysv = dumped->has_sysv;
+	criu.keeper = keeper;
 	criu_arg(&criu, "--leave-stopped");
 	criu_arg(&criu, "--tree");
 	criu_arg(&criu, "%d", app->pid);
@@ -177,34 +179,27 @@ static int list_memory(const struct app *app, struct app_memory **memory, size_t
 
 /*
  * CRIU does not know MADV_WIPEONFORK, on which generators of random numbers
- * rely: note where it is, to write it into the images afterwards.
+ * rely: write it into the images.
  */
-static int note_wiped(void *ctx, const struct mapping *m)
+static int keep_wiped(int images, int keeper, pid_t pid)
 {
-	struct app_memory *memory = ctx;
+	_cleanup_free_ struct nvwa_range *wiped = NULL;
+	_cleanup_free_ struct nvwa_vma *vmas = NULL;
+	size_t nr_wiped = 0, nr;
+	int r;
 
-	return mapping_has(m, "wf") ? ranges_append(&memory->ranges, &memory->nr_ranges, m->start,
-						    m->end - m->start) : 0;
+	r = keeper_vmas(keeper, pid, &vmas, &nr);
+	for (size_t i = 0; !r && i < nr; i++)
+		if (flags_have(vmas[i].flags, "wf"))
+			r = ranges_append(&wiped, &nr_wiped, vmas[i].start,
+					  vmas[i].end - vmas[i].start);
+	if (!r && nr_wiped)
+		r = images_advise(images, pid, wiped, nr_wiped, MADV_WIPEONFORK);
+
+	return r == -ESRCH ? 0 : r;	/* a zombie */
 }
 
-static int list_wiped(const struct app *app, struct app_memory **wiped, size_t *nr_wiped)
-{
-	struct app_memory *list = calloc(app->nr_pids, sizeof(*list));
-	int r = 0;
-
-	if (!list)
-		return -ENOMEM;
-	*wiped = list;
-	*nr_wiped = app->nr_pids;
-	for (size_t i = 0; i < app->nr_pids && (!r || r == -ESRCH); i++) {
-		list[i].pid = app->pids[i];
-		r = smaps_read(list[i].pid, note_wiped, &list[i]);
-	}
-
-	return r == -ESRCH ? 0 : r;
-}
-
-static int write_wiped(const struct app *app, const struct app_memory *wiped, size_t nr_wiped)
+static int keep_advice(const struct app *app, int keeper)
 {
 	_cleanup_close_ int images = -1;
 	char path[4096];
@@ -216,14 +211,8 @@ static int write_wiped(const struct app *app, const struct app_memory *wiped, si
 	images = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (images < 0)
 		return -errno;
-	for (size_t i = 0; i < nr_wiped && !r; i++) {
-		if (wiped[i].nr_ranges)
-			r = images_advise(images, wiped[i].pid, wiped[i].ranges,
-					  wiped[i].nr_ranges, MADV_WIPEONFORK);
-		/* It ended before the dump. */
-		if (r == -ENOENT)
-			r = 0;
-	}
+	for (size_t i = 0; !r && i < app->nr_pids; i++)
+		r = keep_wiped(images, keeper, app->pids[i]);
 
 	return r;
 }
@@ -317,19 +306,15 @@ static int list_shmem(struct app *app, struct app_dumped *dumped, struct error *
 	return 0;
 }
 
-int app_dump(struct app *app, const char *dir, struct app_memory **memory, size_t *nr_memory,
-	     struct error *err)
+int app_dump(struct app *app, const char *dir, int keeper, struct app_memory **memory,
+	     size_t *nr_memory, struct error *err)
 {
 	struct app_dumped dumped = { 0 };
-	struct app_memory *wiped = NULL;
-	size_t nr_wiped = 0;
 	int r;
 
 	r = prepare_dump(app, dir, &dumped, err);
 	if (!r)
-		r = list_wiped(app, &wiped, &nr_wiped);
-	if (!r)
-		r = run_dump(app, app->dir, &dumped, err);
+		r = run_dump(app, app->dir, keeper, &dumped, err);
 	if (r < 0)
 		goto out;
 
@@ -346,13 +331,12 @@ int app_dump(struct app *app, const char *dir, struct app_memory **memory, size_
 	if (!r)
 		r = dumped_write(app->dir, &dumped, err);
 	if (!r)
-		r = write_wiped(app, wiped, nr_wiped);
+		r = keep_advice(app, keeper);
 	if (!r)
 		r = list_memory(app, memory, nr_memory, err);
 	if (r < 0)
 		app_continue(app);
 out:
-	app_memory_free(wiped, nr_wiped);
 	dumped.shmem = NULL;
 	dumped.nr_shmem = 0;
 	dumped_free(&dumped);

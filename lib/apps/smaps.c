@@ -10,13 +10,18 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 
-bool mapping_has(const struct mapping *m, const char *flag)
+bool flags_have(const char *flags, const char *flag)
 {
-	for (const char *at = m->flags; (at = strstr(at, flag)); at += 2)
-		if (at > m->flags && at[-1] == ' ')
+	for (const char *at = flags; (at = strstr(at, flag)); at += 2)
+		if (at == flags || at[-1] == ' ')
 			return true;
 
 	return false;
+}
+
+bool mapping_has(const struct mapping *m, const char *flag)
+{
+	return flags_have(m->flags, flag);
 }
 
 /* Many lines a mapping; the last one is that of its flags. */

@@ -22,7 +22,8 @@ struct mapping {
 typedef int (*mapping_fn)(void *ctx, const struct mapping *m);
 int smaps_read(pid_t pid, mapping_fn f, void *ctx);
 
-/* Whether it has a flag (Documentation/filesystems/proc.rst lists them). */
+/* Is a flag (Documentation/filesystems/proc.rst lists them) among these words of two letters? */
+bool flags_have(const char *flags, const char *flag);
 bool mapping_has(const struct mapping *m, const char *flag);
 
 #endif

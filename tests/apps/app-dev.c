@@ -22,6 +22,7 @@
 #include "lib/apps/restore.h"
 #include "lib/apps/units.h"
 #include "lib/base/cleanup.h"
+#include "lib/record/keeper.h"
 
 static int find(const char *what, struct app *app, struct error *err)
 {
@@ -132,13 +133,16 @@ static const struct app_insert insert_saved = { insert_memory, insert_shared };
 
 static int dump(struct app *app, const char *dir, struct error *err)
 {
+	_cleanup_close_ int keeper = keeper_open(err);
 	struct app_memory *memory;
 	size_t nr;
 	int r;
 
+	if (keeper < 0)
+		return keeper;
 	r = app_save(app, dir, err);
 	if (!r)
-		r = app_dump(app, dir, &memory, &nr, err);
+		r = app_dump(app, dir, keeper, &memory, &nr, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; !r && i < nr; i++) {

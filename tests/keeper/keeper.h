@@ -65,6 +65,9 @@ extern uint64_t keeper_ns;	/* how long the last call took */
 void read_phys(uint64_t phys, void *to, size_t len);
 int begin(int fd, struct nvwa_range *scratch, uint64_t *header);
 
+/* vmas.c: the part of test_old() that asks for mappings. */
+void test_vmas(void);
+
 int test_old(void);
 int test_shmem(void);
 int test_held(void);

@@ -483,6 +483,7 @@ int test_old(void)
 	test_capture();
 	test_large();
 	test_rollback();
+	test_vmas();
 	same(tainted(), 0, "the kernel is not tainted");
 	return done();
 }

@@ -29,11 +29,12 @@
 #include "lib/apps/pagemap-scan.h"
 #include "lib/apps/preload/protocol.h"
 #include "lib/apps/preload/remote.h"
+#include "lib/apps/preload/smaps-abridged.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
 static bool hide_userns, hide_memory, hide_shared, no_firewall, carry_sysv;
-static int hook = -1;
+static int hook = -1, keeper = -1;
 
 /* Every descriptor in a list such as "7:8:9" is a namespace to join. */
 static void join_namespaces(const char *list)
@@ -54,7 +55,7 @@ static void join_namespaces(const char *list)
 
 static __attribute__((constructor)) void preload_init(void)
 {
-	const char *fd = getenv(CRIU_ENV_HOOK);
+	const char *fd = getenv(CRIU_ENV_HOOK), *module = getenv(CRIU_ENV_KEEPER);
 
 	hide_userns = getenv(CRIU_ENV_HIDE_USERNS);
 	hide_memory = getenv(CRIU_ENV_HIDE_MEMORY);
@@ -63,6 +64,8 @@ static __attribute__((constructor)) void preload_init(void)
 	carry_sysv = getenv(CRIU_ENV_SYSV);
 	if (fd)
 		hook = atoi(fd);
+	if (module)
+		keeper = atoi(module);
 	join_namespaces(getenv(CRIU_ENV_NAMESPACES));
 
 	/* Nothing of this is for the commands that criu runs. */
@@ -74,6 +77,7 @@ static __attribute__((constructor)) void preload_init(void)
 	unsetenv(CRIU_ENV_NO_FIREWALL);
 	unsetenv(CRIU_ENV_SYSV);
 	unsetenv(CRIU_ENV_HOOK);
+	unsetenv(CRIU_ENV_KEEPER);
 }
 
 /* What an open file is called; "" if that cannot be told. Cut off to fit. */
@@ -194,6 +198,29 @@ EXPORT ssize_t pread64(int fd, void *buffer, size_t size, off64_t offset)
 	}
 
 	return n;
+}
+
+/*
+ * criu reads smaps for the flags of mappings alone, and to make it the kernel
+ * visits every page: it gets an abridged one.
+ */
+EXPORT int openat64(int dirfd, const char *path, int flags, ...)
+{
+	char dir[64];
+	mode_t mode;
+	va_list ap;
+	int pid;
+
+	va_start(ap, flags);
+	mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	if (keeper >= 0 && !strcmp(path, "smaps")) {
+		path_of(dirfd, dir, sizeof(dir));
+		if (sscanf(dir, "/proc/%d", &pid) == 1 && pid != getpid())
+			return smaps_abridged(keeper, dirfd, pid);
+	}
+
+	return syscall(SYS_openat, dirfd, path, flags, mode);
 }
 
 /*

@@ -18,6 +18,8 @@
 #define CRIU_ENV_SYSV		"NVWA_CRIU_SYSV"
 /* If set: criu's own packet rules (nftables) come to nothing; we hold the lock. */
 #define CRIU_ENV_NO_FIREWALL	"NVWA_CRIU_NO_FIREWALL"
+/* /dev/nvwa, opened, if mappings are to be asked of it rather than of /proc/PID/smaps. */
+#define CRIU_ENV_KEEPER		"NVWA_CRIU_KEEPER"
 /* A SOCK_SEQPACKET descriptor to ask on before a restored process runs. */
 #define CRIU_ENV_HOOK		"NVWA_CRIU_HOOK"
 

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A short /proc/PID/smaps: maps, and between its lines the flags that the module tells. */
+#include "lib/apps/preload/smaps-abridged.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "uapi/nvwa.h"
+
+/* All of them, by address; NULL with errno set. */
+static struct nvwa_vma *list_vmas(int keeper, pid_t pid, size_t *nr)
+{
+	struct nvwa_vmas v = { .size = sizeof(v), .pid = pid };
+	struct nvwa_vma *list = NULL;
+
+	/* Twice: how many, and which. The process stands still. */
+	if (ioctl(keeper, NVWA_IOC_VMAS, &v) < 0)
+		return NULL;
+	list = calloc(v.nr + 1, sizeof(*list));
+	v.vmas = (uintptr_t)list;
+	if (list && ioctl(keeper, NVWA_IOC_VMAS, &v) < 0) {
+		free(list);
+		return NULL;
+	}
+	*nr = v.nr;
+
+	return list;
+}
+
+/* False if the two disagree on what there is. */
+static bool merge(FILE *maps, FILE *out, const struct nvwa_vma *vmas, size_t nr)
+{
+	char *line = NULL;
+	uint64_t start;
+	size_t size = 0, i = 0;
+
+	while (getline(&line, &size, maps) > 0) {
+		fputs(line, out);
+		if (sscanf(line, "%" SCNx64 "-", &start) != 1)
+			break;
+		if (i < nr && vmas[i].start == start)
+			fprintf(out, "VmFlags: %.*s\n", NVWA_VMA_FLAGS_LEN, vmas[i++].flags);
+		else if (start < 1ULL << 63)	/* vsyscall, which is the kernel's */
+			break;
+	}
+	free(line);
+
+	return feof(maps) && i == nr;
+}
+
+int smaps_abridged(int keeper, int dir, pid_t pid)
+{
+	struct nvwa_vma *vmas;
+	FILE *maps = NULL, *out = NULL;
+	bool good = false;
+	int fd, copy;
+	size_t nr;
+
+	vmas = list_vmas(keeper, pid, &nr);
+	if (!vmas)
+		return -1;
+	fd = syscall(SYS_openat, dir, "maps", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		maps = fdopen(fd, "r");
+	fd = memfd_create("smaps", MFD_CLOEXEC);
+	copy = fd < 0 ? -1 : dup(fd);
+	if (copy >= 0)
+		out = fdopen(copy, "w");
+	if (maps && out)
+		good = merge(maps, out, vmas, nr);
+	if (out && fclose(out))
+		good = false;
+	if (maps)
+		fclose(maps);
+	free(vmas);
+	if (good && !lseek(fd, 0, SEEK_SET))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	errno = EIO;
+
+	return -1;
+}
