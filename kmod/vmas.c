@@ -76,7 +76,7 @@ int vmas_list(struct nvwa_vmas *arg)
 	u32 nr = 0;
 	int err = 0;
 
-	if (arg->flags || arg->nr > MAX_VMAS)
+	if (arg->flags || arg->reserved || arg->nr > MAX_VMAS)
 		return -EINVAL;
 	list = kvcalloc(arg->nr + 1, sizeof(*list), GFP_KERNEL);
 	if (!list)
@@ -95,6 +95,8 @@ int vmas_list(struct nvwa_vmas *arg)
 			describe(&list[nr], vma);
 		nr++;
 	}
+	arg->mm_flags = (mm->def_flags & VM_LOCKED ? NVWA_MM_LOCK_FUTURE : 0) |
+			(mm->def_flags & VM_LOCKONFAULT ? NVWA_MM_LOCK_ONFAULT : 0);
 	mmap_read_unlock(mm);
 	if (copy_to_user(u64_to_user_ptr(arg->vmas), list, min(nr, arg->nr) * sizeof(*list)))
 		err = -EFAULT;

@@ -10,7 +10,6 @@
 #   since      the first kernel that has this kind
 #   result     in place (the same page frames), copied, or refused
 #   says       refused: what "nvwa check" says, a regular expression
-#   differs    what the workload finds different afterwards, in its words
 #   grows      kB by which resident memory may grow, and why
 
 kinds_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/workloads

@@ -219,7 +219,13 @@ struct nvwa_vmas {
 	__s32 pid;		/* in: thread group id in the caller's pid namespace */
 	__u32 nr;		/* in: room, up to 1 << 20; out: how many there are, maybe more */
 	__u64 vmas;		/* in: user pointer to struct nvwa_vma[nr] */
+	__u32 mm_flags;		/* out: NVWA_MM_* */
+	__u32 reserved;		/* 0 */
 };
+
+/* What mlockall(2) has said of mappings to come. */
+#define NVWA_MM_LOCK_FUTURE	1U	/* MCL_FUTURE */
+#define NVWA_MM_LOCK_ONFAULT	2U	/* and MCL_ONFAULT */
 
 #define NVWA_VMA_FLAGS_LEN	112
 

@@ -81,9 +81,10 @@ struct app_memory {
 
 /*
  * Dump with CRIU into <dir>/<name>/, all but the memory; the processes are
- * left stopped, and TCP must be locked by the caller (lib/net/lock.h). *memory
- * has one entry per process, malloc()ed; what they share is in app->shmem.
- * keeper is the module, opened. On failure the processes run again and err holds the end of CRIU's log.
+ * left stopped, and TCP must be locked by the caller (lib/net/lock.h). keeper
+ * is the module, opened. *memory has one entry per process, malloc()ed; what
+ * they share is in app->shmem. On failure the processes run again and err
+ * holds the end of CRIU's log.
  */
 int app_dump(struct app *app, const char *dir, int keeper,
 	     struct app_memory **memory, size_t *nr_memory, struct error *err);

@@ -233,6 +233,7 @@ int app_check(const struct app *app, app_reason_fn reason, void *ctx)
 	for (size_t i = 0; i < app->nr_pids; i++)
 		check_one(&c, app->pids[i]);
 	check_files(&c);
+	check_ipc(&c);
 	if (app->kind == APP_SERVICE)
 		check_unit(&c);
 

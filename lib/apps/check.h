@@ -24,6 +24,8 @@ const char *check_process(pid_t pid, char *buf, size_t size);
 void check_memory(struct checker *c, pid_t pid, const char *who);
 /* The open files of all processes. */
 void check_files(struct checker *c);
+/* System V semaphores and message queues. */
+void check_ipc(struct checker *c);
 /* The unit of a service. */
 void check_unit(struct checker *c);
 

@@ -181,14 +181,12 @@ static int list_memory(const struct app *app, struct app_memory **memory, size_t
  * CRIU does not know MADV_WIPEONFORK, on which generators of random numbers
  * rely: write it into the images.
  */
-static int keep_wiped(int images, int keeper, pid_t pid)
+static int keep_wiped(int images, pid_t pid, const struct nvwa_vma *vmas, size_t nr)
 {
 	_cleanup_free_ struct nvwa_range *wiped = NULL;
-	_cleanup_free_ struct nvwa_vma *vmas = NULL;
-	size_t nr_wiped = 0, nr;
-	int r;
+	size_t nr_wiped = 0;
+	int r = 0;
 
-	r = keeper_vmas(keeper, pid, &vmas, &nr);
 	for (size_t i = 0; !r && i < nr; i++)
 		if (flags_have(vmas[i].flags, "wf"))
 			r = ranges_append(&wiped, &nr_wiped, vmas[i].start,
@@ -196,10 +194,28 @@ static int keep_wiped(int images, int keeper, pid_t pid)
 	if (!r && nr_wiped)
 		r = images_advise(images, pid, wiped, nr_wiped, MADV_WIPEONFORK);
 
-	return r == -ESRCH ? 0 : r;	/* a zombie */
+	return r;
 }
 
-static int keep_advice(const struct app *app, int keeper)
+/* Nor what mlockall(2) has said of mappings to come, which nothing but the module shows. */
+static int keep_locks_future(struct app_dumped *dumped, pid_t pid, uint32_t mm_flags)
+{
+	struct locks_future *list;
+
+	if (!(mm_flags & NVWA_MM_LOCK_FUTURE))
+		return 0;
+	list = reallocarray(dumped->locks_future, dumped->nr_locks_future + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	dumped->locks_future = list;
+	list[dumped->nr_locks_future++] = (struct locks_future){
+		.pid = pid, .on_fault = mm_flags & NVWA_MM_LOCK_ONFAULT,
+	};
+
+	return 0;
+}
+
+static int keep_flags(const struct app *app, int keeper, struct app_dumped *dumped)
 {
 	_cleanup_close_ int images = -1;
 	char path[4096];
@@ -211,8 +227,19 @@ static int keep_advice(const struct app *app, int keeper)
 	images = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (images < 0)
 		return -errno;
-	for (size_t i = 0; !r && i < app->nr_pids; i++)
-		r = keep_wiped(images, keeper, app->pids[i]);
+	for (size_t i = 0; !r && i < app->nr_pids; i++) {
+		_cleanup_free_ struct nvwa_vma *vmas = NULL;
+		uint32_t mm_flags;
+		size_t nr;
+
+		r = keeper_vmas(keeper, app->pids[i], &vmas, &nr, &mm_flags);
+		if (!r)
+			r = keep_wiped(images, app->pids[i], vmas, nr);
+		if (!r)
+			r = keep_locks_future(dumped, app->pids[i], mm_flags);
+		if (r == -ESRCH)
+			r = 0;	/* a zombie */
+	}
 
 	return r;
 }
@@ -329,9 +356,9 @@ int app_dump(struct app *app, const char *dir, int keeper, struct app_memory **m
 	if (!r)
 		r = list_shmem(app, &dumped, err);
 	if (!r)
-		r = dumped_write(app->dir, &dumped, err);
+		r = keep_flags(app, keeper, &dumped);
 	if (!r)
-		r = keep_advice(app, keeper);
+		r = dumped_write(app->dir, &dumped, err);
 	if (!r)
 		r = list_memory(app, memory, nr_memory, err);
 	if (r < 0)

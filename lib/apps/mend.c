@@ -2,7 +2,8 @@
 /*
  * Memory locked by mlock(2): CRIU maps it locked, which fills it with pages at
  * once: a second copy of all of it, and nowhere to put ours but over them. So
- * it is mapped unlocked, and locked again when it has its own pages.
+ * it is mapped unlocked, and locked again when it has its own pages. Nor does
+ * CRIU know whether mlockall(2) was told to lock what is mapped later.
  *
  * The vdso of the old kernel, if the new one has another: CRIU keeps it, without
  * its data, and has four of its functions go on in the new one.
@@ -119,18 +120,29 @@ static int lock(const struct process *p, const struct criu *criu)
 	return 0;
 }
 
+static int lock_future_too(const struct process *p, const struct criu *criu, int lock_future)
+{
+	const unsigned long args[6] = { lock_future };
+	long result;
+	int r = criu_syscall(criu, p->pid, SYS_mlockall, args, &result);
+
+	return r < 0 ? r : (int)result;
+}
+
 /* It may have been allowed to lock more than it is now (RLIMIT_MEMLOCK). */
-static int lock_beyond_limit(const struct process *p, const struct criu *criu)
+static int lock_beyond_limit(const struct process *p, const struct criu *criu, int lock_future)
 {
 	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
 	struct rlimit own;
 	int r;
 
-	if (!p->nr_locked)
+	if (!p->nr_locked && !lock_future)
 		return 0;
 	if (prlimit(p->pid, RLIMIT_MEMLOCK, &none, &own))
 		return -errno;
 	r = lock(p, criu);
+	if (!r && lock_future)
+		r = lock_future_too(p, criu, lock_future);
 	if (prlimit(p->pid, RLIMIT_MEMLOCK, &own, NULL))
 		r = -errno;
 
@@ -193,7 +205,8 @@ static int mend_vdso(const struct process *p, const struct criu *criu)
 	return r;
 }
 
-int mend_process(const struct mend *mend, const struct criu *criu, pid_t pid, struct error *err)
+int mend_process(const struct mend *mend, const struct criu *criu, pid_t pid, int lock_future,
+		 struct error *err)
 {
 	const struct process *p = NULL;
 	int r;
@@ -204,7 +217,7 @@ int mend_process(const struct mend *mend, const struct criu *criu, pid_t pid, st
 	}
 	if (!p)
 		return error_set(err, ENOENT, "CRIU has no image of the memory of process %d", pid);
-	r = lock_beyond_limit(p, criu);
+	r = lock_beyond_limit(p, criu, lock_future);
 	if (r < 0)
 		return error_set(err, -r, "the memory of process %d cannot be locked again: %s",
 				 pid, strerror(-r));

@@ -18,8 +18,12 @@ struct mend;
  */
 int mend_images(int images, struct mend **mend, struct error *err);
 
-/* In the function that criu.resume names, when the memory of the process is back. */
-int mend_process(const struct mend *mend, const struct criu *criu, pid_t pid, struct error *err);
+/*
+ * In the function that criu.resume names, when the memory of the process is
+ * back. lock_future: what mlockall(2) is told of mappings to come (MCL_*), or 0.
+ */
+int mend_process(const struct mend *mend, const struct criu *criu, pid_t pid, int lock_future,
+		 struct error *err);
 
 void mend_free(struct mend *mend);
 

@@ -231,6 +231,21 @@ static void add_shmem(struct json_object *o, const struct app_dumped *dumped)
 	json_object_object_add(o, "shmem", list);
 }
 
+static void add_locks_future(struct json_object *o, const struct app_dumped *dumped)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < dumped->nr_locks_future; i++) {
+		struct json_object *x = json_object_new_object();
+
+		set_number(x, "pid", dumped->locks_future[i].pid);
+		json_object_object_add(x, "on_fault", json_object_new_boolean(
+			dumped->locks_future[i].on_fault));
+		json_object_array_add(list, x);
+	}
+	json_object_object_add(o, "locks_future", list);
+}
+
 int dumped_write(const char *dir, const struct app_dumped *dumped, struct error *err)
 {
 	_cleanup_json_ struct json_object *o = json_object_new_object();
@@ -261,6 +276,7 @@ int dumped_write(const char *dir, const struct app_dumped *dumped, struct error 
 	}
 	json_object_object_add(o, "externals", list);
 	add_shmem(o, dumped);
+	add_locks_future(o, dumped);
 
 	return write_json(dir, "dump.json", o, err);
 }
@@ -320,6 +336,27 @@ static int read_shmem(struct json_object *o, struct app_dumped *dumped)
 	return 0;
 }
 
+static int read_locks_future(struct json_object *o, struct app_dumped *dumped)
+{
+	size_t nr;
+	struct json_object *list = get_list(o, "locks_future", &nr);
+
+	dumped->locks_future = calloc(nr + 1, sizeof(*dumped->locks_future));
+	if (!dumped->locks_future)
+		return -ENOMEM;
+	for (size_t i = 0; i < nr; i++) {
+		struct json_object *x = json_object_array_get_idx(list, i);
+		struct locks_future *l = &dumped->locks_future[dumped->nr_locks_future++];
+
+		l->pid = get_number(x, "pid");
+		l->on_fault = get_flag(x, "on_fault");
+		if (l->pid <= 0)
+			return -EBADMSG;
+	}
+
+	return 0;
+}
+
 int dumped_read(const char *dir, struct app_dumped *dumped, struct error *err)
 {
 	_cleanup_json_ struct json_object *o = NULL;
@@ -340,6 +377,8 @@ int dumped_read(const char *dir, struct app_dumped *dumped, struct error *err)
 	r = read_externals(o, &dumped->externals);
 	if (!r)
 		r = read_shmem(o, dumped);
+	if (!r)
+		r = read_locks_future(o, dumped);
 	if (!r && get_number(o, "version") != META_VERSION)
 		r = -EBADMSG;
 	if (r < 0) {
@@ -356,4 +395,7 @@ void dumped_free(struct app_dumped *dumped)
 	shmem_free(dumped->shmem, dumped->nr_shmem);
 	dumped->shmem = NULL;
 	dumped->nr_shmem = 0;
+	free(dumped->locks_future);
+	dumped->locks_future = NULL;
+	dumped->nr_locks_future = 0;
 }

@@ -35,11 +35,19 @@ int meta_write(const char *dir, const struct app_meta *meta, struct error *err);
 int meta_read(const char *dir, struct app_meta *meta, struct error *err);
 void meta_free(struct app_meta *meta);
 
+/* A process that has asked by mlockall(2) for all to be locked that it maps later. */
+struct locks_future {
+	pid_t pid;
+	bool on_fault;		/* MCL_ONFAULT as well */
+};
+
 /* How it was when it was frozen. */
 struct app_dumped {
 	struct externals externals;
 	struct shmem *shmem;	/* which the record has, besides what each process has */
 	size_t nr_shmem;
+	struct locks_future *locks_future;
+	size_t nr_locks_future;
 	bool hidden_userns;	/* it had a user namespace, which is not restored */
 	bool has_sysv;		/* segments of shmget(2) */
 	bool no_new_privileges;	/* all of its processes have that flag */

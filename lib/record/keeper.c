@@ -108,7 +108,7 @@ int keeper_release(int fd, struct nvwa_release *r)
 	return call(fd, NVWA_IOC_RELEASE, r);
 }
 
-int keeper_vmas(int fd, pid_t pid, struct nvwa_vma **vmas, size_t *nr)
+int keeper_vmas(int fd, pid_t pid, struct nvwa_vma **vmas, size_t *nr, uint32_t *mm_flags)
 {
 	struct nvwa_vmas v = { .size = sizeof(v), .pid = pid };
 	struct nvwa_vma *list = NULL, *more;
@@ -134,6 +134,7 @@ int keeper_vmas(int fd, pid_t pid, struct nvwa_vma **vmas, size_t *nr)
 	}
 	*vmas = list;
 	*nr = v.nr;
+	*mm_flags = v.mm_flags;
 
 	return 0;
 }

@@ -4,6 +4,7 @@
 #define NVWA_RECORD_KEEPER_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include "uapi/nvwa.h"
 #include "lib/base/error.h"
@@ -25,7 +26,10 @@ int keeper_insert(int fd, struct nvwa_insert *i);
 int keeper_insert_shmem(int fd, struct nvwa_insert_shmem *i);
 int keeper_release(int fd, struct nvwa_release *r);
 
-/* The mappings of a process. *vmas is malloc()ed. -ESRCH: no such process, or a zombie. */
-int keeper_vmas(int fd, pid_t pid, struct nvwa_vma **vmas, size_t *nr);
+/*
+ * The mappings of a process; *vmas is malloc()ed, *mm_flags is NVWA_MM_*.
+ * -ESRCH: no such process, or a zombie.
+ */
+int keeper_vmas(int fd, pid_t pid, struct nvwa_vma **vmas, size_t *nr, uint32_t *mm_flags);
 
 #endif

@@ -106,12 +106,17 @@ held() {
 }
 uring=$(held uring uring)
 device=$(held device "bash -c 'exec 7</dev/hwrng; exec sleep infinity'")
+sleeper=$(guest "setpriv --reuid=65534 --clear-groups ipcmk -S 3 >/dev/null &&
+	systemd-run -q --unit=held-sleeper --collect --uid=65534 sleep infinity &&
+	systemctl show -P MainPID held-sleeper")
 wait_until 20 guest "readlink /proc/$device/fd/7" || fail "a program holds a device"
 wait_until 20 guest "ls -l /proc/$uring/fd | grep io_uring" || fail "a program holds an io_uring"
 state_before=$(guest /root/guest/state)
 with_config "an io_uring" 14 "$uring.*descriptor 3.*io_uring" "pids:\n- $uring\n"
+with_config "a semaphore set" 14 "semaphore set .*$sleeper.*ipcrm -s" "pids:\n- $sleeper\n"
 with_config "a device" 14 "$device.*descriptor 7.*/dev/hwrng" "pids:\n- $device\n"
-guest systemctl stop held-uring held-device
+guest "systemctl stop held-uring held-device held-sleeper
+	ipcrm --all=sem --all=msg"
 state_before=$(guest /root/guest/state)
 
 refused "too little memory" 15 "1[0-9]{3} MiB" \

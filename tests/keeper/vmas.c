@@ -33,7 +33,7 @@ static const struct {
 	{ MAP_GROWSDOWN, MADV_NORMAL, false },
 };
 
-static pid_t vmas_child(void)
+static pid_t vmas_child(int lock)
 {
 	pid_t pid;
 
@@ -51,6 +51,8 @@ static pid_t vmas_child(void)
 			mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		}
 		mmap(NULL, 16 * PAGE, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (lock && mlockall(lock))
+			_exit(1);
 		raise(SIGSTOP);
 		_exit(0);
 	}
@@ -119,10 +121,23 @@ static int compare(pid_t pid, const struct nvwa_vma *vmas, uint32_t nr)
 	return wrong + (i != nr);
 }
 
+/* What mlockall(2) has said of the future. */
+static void test_future(int lock, uint32_t want)
+{
+	struct nvwa_vmas v = { .pid = vmas_child(lock) };
+	int fd = keeper_open();
+
+	same(keeper_call(fd, NVWA_IOC_VMAS, &v), 0, "ask after mlockall(%d)", lock);
+	same(v.mm_flags, want, "what it has said of mappings to come");
+	kill(v.pid, SIGKILL);
+	end_wait(v.pid);
+	close(fd);
+}
+
 void test_vmas(void)
 {
 	struct nvwa_vma list[256] = { 0 };
-	struct nvwa_vmas v = { .pid = vmas_child(), .vmas = (uintptr_t)list };
+	struct nvwa_vmas v = { .pid = vmas_child(0), .vmas = (uintptr_t)list };
 	int fd = keeper_open();
 	uint32_t nr;
 
@@ -138,6 +153,7 @@ void test_vmas(void)
 	same(compare(v.pid, list, v.nr), 0, "each is what smaps says, with the same flags");
 	v.vmas = 8;
 	same(keeper_call(fd, NVWA_IOC_VMAS, &v), -EFAULT, "nowhere to write is refused");
+	same(v.mm_flags, 0, "nothing is said of mappings to come");
 	v.flags = 1;
 	same(keeper_call(fd, NVWA_IOC_VMAS, &v), -EINVAL, "unknown flags are refused");
 	kill(v.pid, SIGKILL);
@@ -145,4 +161,8 @@ void test_vmas(void)
 	v = (struct nvwa_vmas){ .pid = v.pid };
 	same(keeper_call(fd, NVWA_IOC_VMAS, &v), -ESRCH, "a process that is gone is refused");
 	close(fd);
+	test_future(MCL_CURRENT, 0);
+	test_future(MCL_FUTURE, NVWA_MM_LOCK_FUTURE);
+	test_future(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT,
+		    NVWA_MM_LOCK_FUTURE | NVWA_MM_LOCK_ONFAULT);
 }
