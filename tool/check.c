@@ -220,7 +220,8 @@ static void check_app(struct check *c, const char *name, int found, struct app *
 	entry->name = strdup(app->name);
 	entry->pid = app->pid;
 	entry->nr_pids = app->nr_pids;
-	entry->carried = app_check(app, app_reason, c) == 0;
+	entry->carried = app_check(app, c->result->release ?: c->result->running, app_reason,
+				   c) == 0;
 	if (overlaps(c, app, &other)) {
 		snprintf(text, sizeof(text), "%s and %s have processes in common. Name only one "
 			 "of them in the configuration", other->name, app->name);

@@ -63,8 +63,11 @@ void app_free(struct app *app);
  */
 typedef void (*app_reason_fn)(void *ctx, const struct app *app, bool fatal, const char *text);
 
-/* Look for what cannot be carried, with nothing touched. Returns the number of fatal reasons. */
-int app_check(const struct app *app, app_reason_fn reason, void *ctx);
+/*
+ * Look for what cannot be carried to the kernel of that release, with nothing
+ * touched. Returns the number of fatal reasons.
+ */
+int app_check(const struct app *app, const char *target_release, app_reason_fn reason, void *ctx);
 
 /*
  * Whether the installed criu can restore on the given kernel: -ENOENT, it is

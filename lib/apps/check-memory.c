@@ -58,7 +58,6 @@ static const struct refusal {
 	{ NULL, "pf", "memory of the device", true, "make it do without" },
 	{ NULL, "mm", "memory of the driver", true, "make it do without" },
 	{ NULL, "ht", "pages of the hugetlb pool", true, "let it use transparent huge pages" },
-	{ NULL, "gu", "guard pages of MADV_GUARD_INSTALL", false, "let it use mprotect(2)" },
 	{ NULL, "sl", "memory sealed by mseal(2)", false, "make it do without" },
 	{ NULL, "ss", "a shadow stack", false, "start it without" },
 };
@@ -75,6 +74,15 @@ static void refuse_mapping(struct memory_checker *mc, const struct mapping *m, c
 		  named ? m->name : "", m->start, remedy);
 }
 
+/* The next kernel must know them, and it is private mappings that we look for them in. */
+static bool can_guard(const char *target, const struct mapping *m)
+{
+	int major, minor;
+
+	return m->perms[3] == 'p' && sscanf(target, "%d.%d", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 13));
+}
+
 static int check_mapping(void *ctx, const struct mapping *m)
 {
 	struct memory_checker *mc = ctx;
@@ -89,7 +97,10 @@ static int check_mapping(void *ctx, const struct mapping *m)
 			return 0;
 		}
 	}
-	if (begins(m, "/dev/") && !begins(m, "/dev/zero") && !begins(m, "/dev/shm/"))
+	if (mapping_has(m, "gu") && !can_guard(mc->c->target, m))
+		refuse_mapping(mc, m, "guard pages of MADV_GUARD_INSTALL", false,
+			       "let it use mprotect(2), or choose Linux 6.13 or newer");
+	else if (begins(m, "/dev/") && !begins(m, "/dev/zero") && !begins(m, "/dev/shm/"))
 		refuse_mapping(mc, m, "the device", true, "make it do without");
 	else if (m->key)
 		refuse_mapping(mc, m, "memory with a protection key", false, "make it do without");

@@ -226,9 +226,11 @@ static void check_one(struct checker *c, pid_t pid)
 	check_policy(c, pid, who);
 }
 
-int app_check(const struct app *app, app_reason_fn reason, void *ctx)
+int app_check(const struct app *app, const char *target_release, app_reason_fn reason, void *ctx)
 {
-	struct checker c = { .app = app, .reason = reason, .ctx = ctx };
+	struct checker c = {
+		.app = app, .target = target_release, .reason = reason, .ctx = ctx,
+	};
 
 	for (size_t i = 0; i < app->nr_pids; i++)
 		check_one(&c, app->pids[i]);

@@ -8,6 +8,7 @@
 
 struct checker {
 	const struct app *app;
+	const char *target;		/* release of the next kernel */
 	app_reason_fn reason;
 	void *ctx;
 	int nr_fatal;

@@ -124,7 +124,7 @@ static bool all_without_new_privileges(const struct app *app)
 }
 
 /* All that a process has of its own, less what CRIU has written (the vdso, for one). */
-static int find_memory(int images, struct app_memory *memory)
+static int find_memory(int images, struct app_memory *memory, struct process_extra *extra)
 {
 	_cleanup_free_ struct nvwa_range *written = NULL;
 	_cleanup_free_ char *data = NULL;
@@ -132,9 +132,10 @@ static int find_memory(int images, struct app_memory *memory)
 	char name[32];
 	int r;
 
-	r = memory_own(memory->pid, &memory->ranges, &memory->nr_ranges);
+	r = memory_own(memory->pid, &memory->ranges, &memory->nr_ranges, &extra->guards,
+		       &extra->nr_guards);
 	if (r < 0)
-		return r == -ESRCH ? 0 : r;	/* a zombie */
+		return r;
 	snprintf(name, sizeof(name), "pagemap-%d.img", memory->pid);
 	r = file_read_at(images, name, &data, &len);
 	if (!r)
@@ -143,38 +144,6 @@ static int find_memory(int images, struct app_memory *memory)
 		r = ranges_subtract(&memory->ranges, &memory->nr_ranges, written, nr_written);
 
 	return r;
-}
-
-static int list_memory(const struct app *app, struct app_memory **memory, size_t *nr_memory,
-		       struct error *err)
-{
-	struct app_memory *list = calloc(app->nr_pids, sizeof(*list));
-	_cleanup_close_ int images = -1;
-	char path[4096];
-	int r;
-
-	if (!list)
-		return -ENOMEM;
-	r = path_format(path, sizeof(path), "%s/img", app->dir);
-	if (!r) {
-		images = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		r = images < 0 ? -errno : 0;
-	}
-	for (size_t i = 0; !r && i < app->nr_pids; i++) {
-		list[i].pid = app->pids[i];
-		r = find_memory(images, &list[i]);
-		if (r < 0)
-			error_set(err, -r, "cannot see the memory of process %d: %s",
-				  app->pids[i], strerror(-r));
-	}
-	if (r < 0) {
-		app_memory_free(list, app->nr_pids);
-		return r;
-	}
-
-	*memory = list;
-	*nr_memory = app->nr_pids;
-	return 0;
 }
 
 /*
@@ -197,51 +166,65 @@ static int keep_wiped(int images, pid_t pid, const struct nvwa_vma *vmas, size_t
 	return r;
 }
 
-/* Nor what mlockall(2) has said of mappings to come, which nothing but the module shows. */
-static int keep_locks_future(struct app_dumped *dumped, pid_t pid, uint32_t mm_flags)
+/* What mlockall(2) has said of mappings to come is shown by nothing but the module. */
+static int find_flags(int images, int keeper, struct process_extra *extra)
 {
-	struct locks_future *list;
+	_cleanup_free_ struct nvwa_vma *vmas = NULL;
+	uint32_t mm_flags;
+	size_t nr;
+	int r;
 
-	if (!(mm_flags & NVWA_MM_LOCK_FUTURE))
-		return 0;
-	list = reallocarray(dumped->locks_future, dumped->nr_locks_future + 1, sizeof(*list));
-	if (!list)
-		return -ENOMEM;
-	dumped->locks_future = list;
-	list[dumped->nr_locks_future++] = (struct locks_future){
-		.pid = pid, .on_fault = mm_flags & NVWA_MM_LOCK_ONFAULT,
-	};
+	r = keeper_vmas(keeper, extra->pid, &vmas, &nr, &mm_flags);
+	if (r < 0)
+		return r;
+	extra->lock_future = mm_flags & NVWA_MM_LOCK_FUTURE;
+	extra->lock_on_fault = mm_flags & NVWA_MM_LOCK_ONFAULT;
 
-	return 0;
+	return keep_wiped(images, extra->pid, vmas, nr);
 }
 
-static int keep_flags(const struct app *app, int keeper, struct app_dumped *dumped)
+/* The memory of each process, and in dumped what CRIU does not see of it. */
+static int list_memory(const struct app *app, int keeper, struct app_dumped *dumped,
+		       struct app_memory **memory, size_t *nr_memory, struct error *err)
 {
+	struct app_memory *list = calloc(app->nr_pids, sizeof(*list));
 	_cleanup_close_ int images = -1;
 	char path[4096];
 	int r;
 
+	dumped->extras = calloc(app->nr_pids, sizeof(*dumped->extras));
+	if (!list || !dumped->extras) {
+		free(list);
+		return -ENOMEM;
+	}
 	r = path_format(path, sizeof(path), "%s/img", app->dir);
-	if (r < 0)
-		return r;
-	images = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (images < 0)
-		return -errno;
+	if (!r) {
+		images = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		r = images < 0 ? -errno : 0;
+	}
 	for (size_t i = 0; !r && i < app->nr_pids; i++) {
-		_cleanup_free_ struct nvwa_vma *vmas = NULL;
-		uint32_t mm_flags;
-		size_t nr;
+		struct process_extra *extra = &dumped->extras[dumped->nr_extras++];
 
-		r = keeper_vmas(keeper, app->pids[i], &vmas, &nr, &mm_flags);
+		list[i].pid = extra->pid = app->pids[i];
+		r = find_memory(images, &list[i], extra);
 		if (!r)
-			r = keep_wiped(images, app->pids[i], vmas, nr);
-		if (!r)
-			r = keep_locks_future(dumped, app->pids[i], mm_flags);
+			r = find_flags(images, keeper, extra);
 		if (r == -ESRCH)
 			r = 0;	/* a zombie */
+		if (r < 0)
+			error_set(err, -r, "cannot see the memory of process %d: %s",
+				  app->pids[i], strerror(-r));
+		if (!extra->lock_future && !extra->nr_guards)
+			dumped->nr_extras--;
+	}
+	if (r < 0) {
+		app_memory_free(list, app->nr_pids);
+		return r;
 	}
 
-	return r;
+	*memory = list;
+	*nr_memory = app->nr_pids;
+	return 0;
 }
 
 static int prepare_dump(struct app *app, const char *dir, struct app_dumped *dumped,
@@ -356,11 +339,12 @@ int app_dump(struct app *app, const char *dir, int keeper, struct app_memory **m
 	if (!r)
 		r = list_shmem(app, &dumped, err);
 	if (!r)
-		r = keep_flags(app, keeper, &dumped);
-	if (!r)
+		r = list_memory(app, keeper, &dumped, memory, nr_memory, err);
+	if (!r) {
 		r = dumped_write(app->dir, &dumped, err);
-	if (!r)
-		r = list_memory(app, memory, nr_memory, err);
+		if (r < 0)
+			app_memory_free(*memory, *nr_memory);
+	}
 	if (r < 0)
 		app_continue(app);
 out:

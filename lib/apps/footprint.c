@@ -79,7 +79,7 @@ static int walk_process(pid_t pid, uint64_t *entries, page_fn fn, void *ctx)
 	size_t nr = 0;
 	int r;
 
-	r = pagemap < 0 ? pagemap : memory_own(pid, &ranges, &nr);
+	r = pagemap < 0 ? pagemap : memory_own(pid, &ranges, &nr, NULL, NULL);
 	for (size_t i = 0; i < nr && r == 0; i++)
 		r = walk_range(pagemap, &ranges[i], entries, fn, ctx);
 	return r == -ESRCH ? 0 : r;

@@ -135,28 +135,35 @@ struct finder {
 		uint64_t entries[BATCH];
 		struct page_region regions[BATCH];
 	} *buffer;
-	struct nvwa_range *ranges;
-	size_t nr;
+	struct nvwa_range *ranges, *guards;
+	size_t nr, nr_guards;
 };
 
 /* A kernel that does not know a category refuses it, and has no such pages. */
 static int scan(struct finder *f, struct pm_scan_arg *arg)
 {
-	const uint64_t others = PAGE_IS_PFNZERO | PAGE_IS_FILE;
+	const uint64_t wanted = PAGE_IS_PRESENT | PAGE_IS_SWAPPED;
 	int nr = -1;
 
+	arg->category_inverted = arg->category_mask = PAGE_IS_PFNZERO | PAGE_IS_FILE;
 	errno = EINVAL;
 	if (!f->no_guards) {
-		arg->category_inverted = arg->category_mask = others | PAGE_IS_GUARD;
+		arg->category_anyof_mask = arg->return_mask = wanted | PAGE_IS_GUARD;
 		nr = ioctl(f->pagemap, PAGEMAP_SCAN, arg);
 		f->no_guards = nr < 0;
 	}
 	if (nr < 0 && errno == EINVAL) {
-		arg->category_inverted = arg->category_mask = others;
+		arg->category_anyof_mask = arg->return_mask = wanted;
 		nr = ioctl(f->pagemap, PAGEMAP_SCAN, arg);
 	}
 
 	return nr < 0 ? -errno : nr;
+}
+
+static int found(struct finder *f, uint64_t start, uint64_t end, bool guard)
+{
+	return guard ? ranges_append(&f->guards, &f->nr_guards, start, end - start) :
+		       ranges_append(&f->ranges, &f->nr, start, end - start);
 }
 
 /*
@@ -172,8 +179,6 @@ static int scan_area(struct finder *f, uint64_t start, uint64_t end)
 		.end = end,
 		.vec = (uintptr_t)f->buffer->regions,
 		.vec_len = BATCH,
-		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-		.return_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
 	};
 
 	while (arg.start < end) {
@@ -184,7 +189,7 @@ static int scan_area(struct finder *f, uint64_t start, uint64_t end)
 			return nr;
 		for (int i = 0; i < nr; i++) {
 			const struct page_region *p = &f->buffer->regions[i];
-			int r = ranges_append(&f->ranges, &f->nr, p->start, p->end - p->start);
+			int r = found(f, p->start, p->end, p->categories & PAGE_IS_GUARD);
 
 			if (r < 0)
 				return r;
@@ -200,9 +205,9 @@ static int scan_area(struct finder *f, uint64_t start, uint64_t end)
 
 static bool is_own(const struct finder *f, uint64_t entry)
 {
-	if (entry & (PAGEMAP_FILE | PAGEMAP_GUARD))
+	if (entry & PAGEMAP_FILE)
 		return false;
-	return entry & PAGEMAP_SWAPPED ||
+	return entry & (PAGEMAP_SWAPPED | PAGEMAP_GUARD) ||
 	       (entry & PAGEMAP_PRESENT && PAGEMAP_PFN(entry) != f->zero_pfn);
 }
 
@@ -218,8 +223,9 @@ static int read_area(struct finder *f, uint64_t start, uint64_t end)
 		if (got < (ssize_t)sizeof(uint64_t))
 			return got < 0 ? -errno : -ESRCH;
 		for (size_t i = 0; i < got / sizeof(uint64_t); i++, start += NVWA_PAGE_SIZE) {
-			int r = is_own(f, f->buffer->entries[i]) ?
-				ranges_append(&f->ranges, &f->nr, start, NVWA_PAGE_SIZE) : 0;
+			uint64_t entry = f->buffer->entries[i];
+			int r = is_own(f, entry) ? found(f, start, start + NVWA_PAGE_SIZE,
+							 entry & PAGEMAP_GUARD) : 0;
 
 			if (r < 0)
 				return r;
@@ -266,7 +272,8 @@ static int find_zero_pfn(uint64_t *pfn)
 	return entry & PAGEMAP_PRESENT ? 0 : -EIO;
 }
 
-int memory_own(pid_t pid, struct nvwa_range **ranges, size_t *nr)
+int memory_own(pid_t pid, struct nvwa_range **ranges, size_t *nr,
+	       struct nvwa_range **guards, size_t *nr_guards)
 {
 	struct finder f = { .pagemap = -1 };
 	int r;
@@ -281,12 +288,20 @@ int memory_own(pid_t pid, struct nvwa_range **ranges, size_t *nr)
 	r = f.buffer ? memory_areas(pid, find_in_area, &f) : -ENOMEM;
 	free(f.buffer);
 	close(f.pagemap);
+	if (r < 0 || !guards) {
+		free(f.guards);
+		f.guards = NULL;
+	}
 	if (r < 0) {
 		free(f.ranges);
 		return r;
 	}
 	*ranges = f.ranges;
 	*nr = f.nr;
+	if (guards) {
+		*guards = f.guards;
+		*nr_guards = f.nr_guards;
+	}
 
 	return 0;
 }

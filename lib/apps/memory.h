@@ -33,10 +33,13 @@ int pagemap_open(pid_t pid);
 
 /*
  * The pages of its own that a process has, present or swapped out: not those
- * that files have, nor the zero page. *ranges is sorted and malloc()ed. The
- * process must not run. -ESRCH as above.
+ * that files have, nor the zero page; and, where guards is not NULL, the guard
+ * pages of MADV_GUARD_INSTALL in private mappings, as far as the kernel shows
+ * them (since Linux 6.16). Both are sorted and malloc()ed. The process must
+ * not run. -ESRCH as above.
  */
-int memory_own(pid_t pid, struct nvwa_range **ranges, size_t *nr);
+int memory_own(pid_t pid, struct nvwa_range **ranges, size_t *nr,
+	       struct nvwa_range **guards, size_t *nr_guards);
 
 /*
  * Append to a sorted list, which grows as needed; what adjoins the last range

@@ -2,8 +2,10 @@
 /*
  * Memory locked by mlock(2): CRIU maps it locked, which fills it with pages at
  * once: a second copy of all of it, and nowhere to put ours but over them. So
- * it is mapped unlocked, and locked again when it has its own pages. Nor does
- * CRIU know whether mlockall(2) was told to lock what is mapped later.
+ * it is mapped unlocked, and locked again when it has its own pages.
+ *
+ * What CRIU does not know at all: guard pages of MADV_GUARD_INSTALL, and whether
+ * mlockall(2) was told to lock what is mapped later.
  *
  * The vdso of the old kernel, if the new one has another: CRIU keeps it, without
  * its data, and has four of its functions go on in the new one.
@@ -29,6 +31,11 @@
 #include "lib/apps/vdso.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+
+/* Linux 6.13, include/uapi/asm-generic/mman-common.h */
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL	102
+#endif
 
 struct process {
 	pid_t pid;
@@ -120,33 +127,51 @@ static int lock(const struct process *p, const struct criu *criu)
 	return 0;
 }
 
-static int lock_future_too(const struct process *p, const struct criu *criu, int lock_future)
+static int lock_future(const struct criu *criu, const struct process_extra *extra)
 {
-	const unsigned long args[6] = { lock_future };
+	const unsigned long args[6] = { MCL_FUTURE | (extra->lock_on_fault ? MCL_ONFAULT : 0) };
 	long result;
-	int r = criu_syscall(criu, p->pid, SYS_mlockall, args, &result);
+	int r = criu_syscall(criu, extra->pid, SYS_mlockall, args, &result);
 
 	return r < 0 ? r : (int)result;
 }
 
 /* It may have been allowed to lock more than it is now (RLIMIT_MEMLOCK). */
-static int lock_beyond_limit(const struct process *p, const struct criu *criu, int lock_future)
+static int lock_beyond_limit(const struct process *p, const struct criu *criu,
+			     const struct process_extra *extra)
 {
 	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
 	struct rlimit own;
 	int r;
 
-	if (!p->nr_locked && !lock_future)
+	if (!p->nr_locked && !(extra && extra->lock_future))
 		return 0;
 	if (prlimit(p->pid, RLIMIT_MEMLOCK, &none, &own))
 		return -errno;
 	r = lock(p, criu);
-	if (!r && lock_future)
-		r = lock_future_too(p, criu, lock_future);
+	if (!r && extra && extra->lock_future)
+		r = lock_future(criu, extra);
 	if (prlimit(p->pid, RLIMIT_MEMLOCK, &own, NULL))
 		r = -errno;
 
 	return r;
+}
+
+/* Before anything is locked: the kernel makes no guards in locked memory. */
+static int make_guards(const struct criu *criu, const struct process_extra *extra)
+{
+	for (size_t i = 0; i < extra->nr_guards; i++) {
+		const unsigned long args[6] = {
+			extra->guards[i].start, extra->guards[i].len, MADV_GUARD_INSTALL,
+		};
+		long result;
+		int r = criu_syscall(criu, extra->pid, SYS_madvise, args, &result);
+
+		if (r < 0 || result < 0)
+			return r < 0 ? r : (int)result;
+	}
+
+	return 0;
 }
 
 /* Does the kernel that runs now have its own vdso at this address? */
@@ -205,8 +230,8 @@ static int mend_vdso(const struct process *p, const struct criu *criu)
 	return r;
 }
 
-int mend_process(const struct mend *mend, const struct criu *criu, pid_t pid, int lock_future,
-		 struct error *err)
+int mend_process(const struct mend *mend, const struct criu *criu, pid_t pid,
+		 const struct process_extra *extra, struct error *err)
 {
 	const struct process *p = NULL;
 	int r;
@@ -217,7 +242,11 @@ int mend_process(const struct mend *mend, const struct criu *criu, pid_t pid, in
 	}
 	if (!p)
 		return error_set(err, ENOENT, "CRIU has no image of the memory of process %d", pid);
-	r = lock_beyond_limit(p, criu, lock_future);
+	r = extra ? make_guards(criu, extra) : 0;
+	if (r < 0)
+		return error_set(err, -r, "the guard pages of process %d cannot be made again: %s",
+				 pid, strerror(-r));
+	r = lock_beyond_limit(p, criu, extra);
 	if (r < 0)
 		return error_set(err, -r, "the memory of process %d cannot be locked again: %s",
 				 pid, strerror(-r));

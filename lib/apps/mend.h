@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 #include "lib/apps/criu.h"
+#include "lib/apps/meta.h"
 #include "lib/base/error.h"
 
 struct mend;
@@ -20,10 +21,10 @@ int mend_images(int images, struct mend **mend, struct error *err);
 
 /*
  * In the function that criu.resume names, when the memory of the process is
- * back. lock_future: what mlockall(2) is told of mappings to come (MCL_*), or 0.
+ * back. extra is what the process had that CRIU did not see, or NULL.
  */
-int mend_process(const struct mend *mend, const struct criu *criu, pid_t pid, int lock_future,
-		 struct error *err);
+int mend_process(const struct mend *mend, const struct criu *criu, pid_t pid,
+		 const struct process_extra *extra, struct error *err);
 
 void mend_free(struct mend *mend);
 

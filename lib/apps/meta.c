@@ -231,19 +231,30 @@ static void add_shmem(struct json_object *o, const struct app_dumped *dumped)
 	json_object_object_add(o, "shmem", list);
 }
 
-static void add_locks_future(struct json_object *o, const struct app_dumped *dumped)
+static void add_extras(struct json_object *o, const struct app_dumped *dumped)
 {
 	struct json_object *list = json_object_new_array();
 
-	for (size_t i = 0; i < dumped->nr_locks_future; i++) {
+	for (size_t i = 0; i < dumped->nr_extras; i++) {
+		const struct process_extra *e = &dumped->extras[i];
 		struct json_object *x = json_object_new_object();
+		struct json_object *guards = json_object_new_array();
 
-		set_number(x, "pid", dumped->locks_future[i].pid);
-		json_object_object_add(x, "on_fault", json_object_new_boolean(
-			dumped->locks_future[i].on_fault));
+		set_number(x, "pid", e->pid);
+		json_object_object_add(x, "lock_future", json_object_new_boolean(e->lock_future));
+		json_object_object_add(x, "lock_on_fault",
+				       json_object_new_boolean(e->lock_on_fault));
+		for (size_t k = 0; k < e->nr_guards; k++) {
+			struct json_object *range = json_object_new_object();
+
+			set_number(range, "start", e->guards[k].start);
+			set_number(range, "len", e->guards[k].len);
+			json_object_array_add(guards, range);
+		}
+		json_object_object_add(x, "guards", guards);
 		json_object_array_add(list, x);
 	}
-	json_object_object_add(o, "locks_future", list);
+	json_object_object_add(o, "extras", list);
 }
 
 int dumped_write(const char *dir, const struct app_dumped *dumped, struct error *err)
@@ -276,7 +287,7 @@ int dumped_write(const char *dir, const struct app_dumped *dumped, struct error 
 	}
 	json_object_object_add(o, "externals", list);
 	add_shmem(o, dumped);
-	add_locks_future(o, dumped);
+	add_extras(o, dumped);
 
 	return write_json(dir, "dump.json", o, err);
 }
@@ -336,25 +347,47 @@ static int read_shmem(struct json_object *o, struct app_dumped *dumped)
 	return 0;
 }
 
-static int read_locks_future(struct json_object *o, struct app_dumped *dumped)
+static int read_guards(struct json_object *o, struct process_extra *e)
 {
 	size_t nr;
-	struct json_object *list = get_list(o, "locks_future", &nr);
+	struct json_object *list = get_list(o, "guards", &nr);
 
-	dumped->locks_future = calloc(nr + 1, sizeof(*dumped->locks_future));
-	if (!dumped->locks_future)
+	e->guards = calloc(nr + 1, sizeof(*e->guards));
+	if (!e->guards)
 		return -ENOMEM;
 	for (size_t i = 0; i < nr; i++) {
-		struct json_object *x = json_object_array_get_idx(list, i);
-		struct locks_future *l = &dumped->locks_future[dumped->nr_locks_future++];
+		struct json_object *range = json_object_array_get_idx(list, i);
 
-		l->pid = get_number(x, "pid");
-		l->on_fault = get_flag(x, "on_fault");
-		if (l->pid <= 0)
+		e->guards[i].start = get_number(range, "start");
+		e->guards[i].len = get_number(range, "len");
+		if (!e->guards[i].len)
 			return -EBADMSG;
 	}
+	e->nr_guards = nr;
 
 	return 0;
+}
+
+static int read_extras(struct json_object *o, struct app_dumped *dumped)
+{
+	size_t nr;
+	struct json_object *list = get_list(o, "extras", &nr);
+	int r = 0;
+
+	dumped->extras = calloc(nr + 1, sizeof(*dumped->extras));
+	if (!dumped->extras)
+		return -ENOMEM;
+	for (size_t i = 0; i < nr && !r; i++) {
+		struct json_object *x = json_object_array_get_idx(list, i);
+		struct process_extra *e = &dumped->extras[dumped->nr_extras++];
+
+		e->pid = get_number(x, "pid");
+		e->lock_future = get_flag(x, "lock_future");
+		e->lock_on_fault = get_flag(x, "lock_on_fault");
+		r = e->pid > 0 ? read_guards(x, e) : -EBADMSG;
+	}
+
+	return r;
 }
 
 int dumped_read(const char *dir, struct app_dumped *dumped, struct error *err)
@@ -378,7 +411,7 @@ int dumped_read(const char *dir, struct app_dumped *dumped, struct error *err)
 	if (!r)
 		r = read_shmem(o, dumped);
 	if (!r)
-		r = read_locks_future(o, dumped);
+		r = read_extras(o, dumped);
 	if (!r && get_number(o, "version") != META_VERSION)
 		r = -EBADMSG;
 	if (r < 0) {
@@ -395,7 +428,9 @@ void dumped_free(struct app_dumped *dumped)
 	shmem_free(dumped->shmem, dumped->nr_shmem);
 	dumped->shmem = NULL;
 	dumped->nr_shmem = 0;
-	free(dumped->locks_future);
-	dumped->locks_future = NULL;
-	dumped->nr_locks_future = 0;
+	for (size_t i = 0; i < dumped->nr_extras; i++)
+		free(dumped->extras[i].guards);
+	free(dumped->extras);
+	dumped->extras = NULL;
+	dumped->nr_extras = 0;
 }

@@ -35,10 +35,13 @@ int meta_write(const char *dir, const struct app_meta *meta, struct error *err);
 int meta_read(const char *dir, struct app_meta *meta, struct error *err);
 void meta_free(struct app_meta *meta);
 
-/* A process that has asked by mlockall(2) for all to be locked that it maps later. */
-struct locks_future {
+/* What a process has that CRIU does not see: mend.c brings it back. */
+struct process_extra {
 	pid_t pid;
-	bool on_fault;		/* MCL_ONFAULT as well */
+	bool lock_future;	/* mlockall(2) with MCL_FUTURE */
+	bool lock_on_fault;	/* and MCL_ONFAULT */
+	struct nvwa_range *guards;	/* of MADV_GUARD_INSTALL */
+	size_t nr_guards;
 };
 
 /* How it was when it was frozen. */
@@ -46,8 +49,8 @@ struct app_dumped {
 	struct externals externals;
 	struct shmem *shmem;	/* which the record has, besides what each process has */
 	size_t nr_shmem;
-	struct locks_future *locks_future;
-	size_t nr_locks_future;
+	struct process_extra *extras;	/* of the processes that have any */
+	size_t nr_extras;
 	bool hidden_userns;	/* it had a user namespace, which is not restored */
 	bool has_sysv;		/* segments of shmget(2) */
 	bool no_new_privileges;	/* all of its processes have that flag */

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
@@ -136,17 +135,14 @@ static int fill_shared(struct restore *re, pid_t pid)
 	return r;
 }
 
-/* For mlockall(2). */
-static int lock_future(const struct app_dumped *dumped, pid_t pid)
+static const struct process_extra *extra_of(const struct app_dumped *dumped, pid_t pid)
 {
-	for (size_t i = 0; i < dumped->nr_locks_future; i++) {
-		const struct locks_future *l = &dumped->locks_future[i];
-
-		if (l->pid == pid)
-			return MCL_FUTURE | (l->on_fault ? MCL_ONFAULT : 0);
+	for (size_t i = 0; i < dumped->nr_extras; i++) {
+		if (dumped->extras[i].pid == pid)
+			return &dumped->extras[i];
 	}
 
-	return 0;
+	return NULL;
 }
 
 /* Called for every process when all are rebuilt and none runs. */
@@ -180,7 +176,7 @@ static int fill_process(void *ctx, pid_t pid)
 	if (!r)
 		r = write_rseq(re, mem, nr, kept);
 	if (!r)
-		r = mend_process(re->mend, re->criu, pid, lock_future(&re->dumped, pid), re->err);
+		r = mend_process(re->mend, re->criu, pid, extra_of(&re->dumped, pid), re->err);
 
 	return r;
 }

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 
 #include "lib/apps/app.h"
 #include "lib/apps/restore.h"
@@ -170,8 +171,10 @@ static void print_reason(void *ctx, const struct app *app, bool fatal, const cha
 static int on_app(char **argv, struct error *err)
 {
 	struct app app = { 0 };
+	struct utsname uts;
 	int r;
 
+	uname(&uts);
 	r = find(argv[2], &app, err);
 	if (r < 0)
 		return r;
@@ -182,7 +185,7 @@ static int on_app(char **argv, struct error *err)
 	else if (!strcmp(argv[1], "continue"))
 		r = app_continue(&app);
 	else if (!strcmp(argv[1], "check"))
-		r = app_check(&app, print_reason, NULL) ? -ENOTSUP : 0;
+		r = app_check(&app, uts.release, print_reason, NULL) ? -ENOTSUP : 0;
 	else
 		r = -EINVAL;
 	app_free(&app);

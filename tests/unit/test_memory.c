@@ -6,16 +6,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/apps/memory.h"
 
 #define PAGE	NVWA_PAGE_SIZE
+
+#ifndef MADV_GUARD_INSTALL	/* Linux 6.13 */
+#define MADV_GUARD_INSTALL	102
+#endif
 
 static void test_append(void **state)
 {
@@ -107,7 +113,7 @@ static void test_own(void **state)
 	assert_int_equal(mprotect(big + 200 * PAGE, PAGE, PROT_NONE), 0);
 	shared[0] = 1;
 
-	assert_int_equal(memory_own(getpid(), &ranges, &nr), 0);
+	assert_int_equal(memory_own(getpid(), &ranges, &nr, NULL, NULL), 0);
 	assert_true(has(ranges, nr, big + 100 * PAGE));
 	assert_false(has(ranges, nr, big + 101 * PAGE));
 	assert_false(has(ranges, nr, big + 102 * PAGE));
@@ -121,6 +127,39 @@ static void test_own(void **state)
 	munmap(big, pages * PAGE);
 }
 
+/* Guards are told apart from pages, where this kernel has them and shows them. */
+static void test_guards(void **state)
+{
+	char *mem = map(8, MAP_PRIVATE);
+	struct nvwa_range *ranges, *guards;
+	size_t nr, nr_guards;
+	struct utsname uts;
+	int major = 0, minor = 0;
+
+	(void)state;
+	uname(&uts);
+	sscanf(uts.release, "%d.%d", &major, &minor);
+	memset(mem, 1, 8 * PAGE);
+	if (madvise(mem + 2 * PAGE, 3 * PAGE, MADV_GUARD_INSTALL) == 0)
+		assert_true(major * 1000 + minor >= 6013);
+	else
+		assert_true(major * 1000 + minor < 6013);
+	assert_int_equal(memory_own(getpid(), &ranges, &nr, &guards, &nr_guards), 0);
+	assert_true(has(ranges, nr, mem + PAGE));
+	assert_true(has(ranges, nr, mem + 5 * PAGE));
+	if (major * 1000 + minor >= 6016) {
+		assert_false(has(ranges, nr, mem + 2 * PAGE));
+		assert_true(has(guards, nr_guards, mem + 2 * PAGE));
+		assert_true(has(guards, nr_guards, mem + 4 * PAGE));
+		assert_false(has(guards, nr_guards, mem + 5 * PAGE));
+	} else {
+		assert_int_equal(nr_guards, 0);
+	}
+	free(ranges);
+	free(guards);
+	munmap(mem, 8 * PAGE);
+}
+
 /* More runs than the kernel reports in one step, in one area. */
 static void test_many(void **state)
 {
@@ -132,7 +171,7 @@ static void test_many(void **state)
 	(void)state;
 	for (size_t i = 0; i < pages; i += 2)
 		mem[i * PAGE] = 1;
-	assert_int_equal(memory_own(getpid(), &ranges, &nr), 0);
+	assert_int_equal(memory_own(getpid(), &ranges, &nr, NULL, NULL), 0);
 	for (size_t i = 0; i < nr; i++) {
 		if (ranges[i].start >= (uintptr_t)mem &&
 		    ranges[i].start < (uintptr_t)(mem + pages * PAGE))
@@ -157,11 +196,11 @@ static void test_ended(void **state)
 	if (!pid)
 		_exit(0);
 	assert_int_equal(waitid(P_PID, pid, &info, WEXITED | WNOWAIT), 0);
-	r = memory_own(pid, &ranges, &nr);
+	r = memory_own(pid, &ranges, &nr, NULL, NULL);
 	assert_true(r == -ESRCH || !r);
 	assert_int_equal(nr, 0);
 	waitpid(pid, NULL, 0);
-	assert_int_equal(memory_own(pid, &ranges, &nr), -ESRCH);
+	assert_int_equal(memory_own(pid, &ranges, &nr, NULL, NULL), -ESRCH);
 }
 
 int main(void)
@@ -170,6 +209,7 @@ int main(void)
 		cmocka_unit_test(test_append),
 		cmocka_unit_test(test_subtract),
 		cmocka_unit_test(test_own),
+		cmocka_unit_test(test_guards),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_ended),
 	};
