@@ -19,6 +19,7 @@ static u64 nr_held;
 static void claim_page(struct page *page)
 {
 	compat_clear_hotplugged(page);
+	compat_kasan_unpoison(page);
 	set_page_count(page, 1);
 }
 

@@ -13,6 +13,7 @@
 #error "nvwa needs Linux 6.1 or newer"
 #endif
 
+#include <linux/kasan.h>
 #include <linux/mm.h>
 #include <crypto/sha2.h>
 
@@ -51,6 +52,20 @@ static inline void compat_clear_hotplugged(struct page *page)
 	__ClearPageReserved(page);
 #else
 	__ClearPageOffline(page);
+#endif
+}
+
+/*
+ * KASAN (6.1 to 7.3) makes the shadow of hotplugged memory out of pages that it
+ * does not clear. The allocator sets it when it frees and hands out a page, which
+ * never happens to pages that are taken from outside of it.
+ */
+static inline void compat_kasan_unpoison(struct page *page)
+{
+#ifdef CONFIG_KASAN_GENERIC
+	/* Not memset(): the shadow has no shadow of its own. */
+	__memset(kasan_mem_to_shadow(page_address(page)), 0,
+		 PAGE_SIZE >> KASAN_SHADOW_SCALE_SHIFT);
 #endif
 }
 
