@@ -133,6 +133,7 @@ help:
 	@echo 'make setup      install what building, testing and the lab need (Debian)'
 	@echo 'make demo       the whole thing: watch redis live through a kernel change'
 	@echo 'make test       unit tests, lint and all cases in the lab'
+	@echo 'make test-debug every kind of memory on a kernel that looks for mistakes in itself'
 	@echo 'make smoke      one case in the lab'
 	@echo 'make test-sizes the cases of machines of many sizes, which take long'
 	@echo 'make unit       unit tests only'
@@ -164,6 +165,10 @@ test: setup
 test-sizes: setup
 	$(MAKE) deb modules
 	tests/run sizes
+
+test-debug: setup
+	$(MAKE) deb modules
+	tests/run debug
 
 smoke: setup
 	$(MAKE) deb modules
@@ -208,5 +213,5 @@ install: all
 	$(INSTALL) -D -m 644 completion/nvwa \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nvwa
 
-.PHONY: all help setup demo test test-sizes smoke tests-build unit lint bench deb modules clean install
+.PHONY: all help setup demo test test-sizes test-debug smoke tests-build unit lint bench deb modules clean install
 .DELETE_ON_ERROR:

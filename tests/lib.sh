@@ -140,6 +140,9 @@ guest() {
 	"$top/lab/sh" -- "$@"
 }
 
+# Packages that guest_up installs besides.
+guest_debs=()
+
 # guest_up LAB-UP-OPTIONS...: boot a guest and put nvwa into it.
 guest_up() {
 	"$top/lab/down" >/dev/null 2>&1
@@ -156,7 +159,7 @@ $(tail -n 30 "$out/install.log")"
 guest_install() {
 	local suite release debs
 	suite=$(guest sed -n s/^VERSION_CODENAME=//p /etc/os-release) || return
-	debs=("$top"/build/nvwa_*_amd64.deb)
+	debs=("$top"/build/nvwa_*_amd64.deb "${guest_debs[@]}")
 	for release in $("$top/lab/kernels" --suite "$suite"); do
 		debs+=("$top/build/nvwa-modules-${release}"_*_amd64.deb)
 	done

@@ -15,6 +15,7 @@ guest_has="root swap ksm hugepages secretmem devmem pku"
 guest_dir=/var/lib/kinds
 
 memory_kinds_prepare() {
+	make -s -C "$tests_dir/workloads" || give_up "the workloads compile"
 	guest 'set -e
 		fallocate -l 128M /swapfile
 		chmod 600 /swapfile
@@ -104,30 +105,35 @@ kinds_verify() {
 }
 
 memory_kinds() {
-	local suite=$1 from to kind carried=() refused=() predicted
-	from=$(lab_kernel "$suite" "$2")
-	to=$(lab_kernel "$suite" "$3")
-	for kind in $(kinds_on "$from" "$guest_has" "${@:4}"); do
+	local from to
+	from=$(lab_kernel "$1" "$2")
+	to=$(lab_kernel "$1" "$3")
+	guest_up --suite "$1" --kernel "$2" --memory 2560 --cpus 2 --append secretmem.enable=1
+	kinds_through "$from" "$to" "${@:4}"
+}
+
+# kinds_through FROM TO [KIND...]: the same in the guest that is up.
+kinds_through() {
+	local from=$1 to=$2 kind carried=() refused=() predicted force=()
+	[ "$from" != "$to" ] || force=(--force)
+	for kind in $(kinds_on "$from" "$guest_has" "${@:3}"); do
 		if [ "$(kind_get "$kind" result)" = refused ]; then
 			refused+=("$kind")
 		else
 			carried+=("$kind")
 		fi
 	done
-	make -s -C "$tests_dir/workloads" || give_up "the workloads compile"
-	guest_up --suite "$suite" --kernel "$2" --memory 2560 --cpus 2 \
-		--append secretmem.enable=1
 	memory_kinds_prepare
 	kinds_start "${refused[@]}" "${carried[@]}"
 	kinds_refused "$to" "${refused[@]}"
 	kinds_stop "${refused[@]}"
 	kinds_config "${carried[@]}"
-	guest "nvwa check --json $to" >"$out/check.json"
+	guest "nvwa check --json ${force[*]} $to" >"$out/check.json"
 	ok "nothing stands against the others" jq -e .ok "$out/check.json" ||
 		give_up "they can be carried" "$(cat "$out/check.json")"
 	diag "$(jq -r '.reasons[].text' "$out/check.json")"
 	predicted=$(jq -r .shared_pages "$out/check.json")
-	update_to "$to"
+	update_to "$to" "${force[@]}"
 	ok "captured pages came back: inserted + copied = pinned + evacuated + unshared" \
 		jq -e '.last.pages | .inserted + .copied == .pinned + .evacuated + .unshared' \
 		"$out/status.json"
