@@ -6,7 +6,6 @@
  */
 #include "capture.h"
 
-#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/highmem.h>
 #include <linux/kthread.h>
@@ -16,13 +15,6 @@
 #include <linux/slab.h>
 
 #define MAX_RANGES	(1U << 20)
-
-/*
- * How long a call waits for others to let go: of pages that are pinned for DMA,
- * and of pages with a reference of unknown purpose.
- */
-#define DMA_WAIT_NS	NSEC_PER_SEC
-#define UNKNOWN_WAIT_NS	(100 * NSEC_PER_MSEC)
 
 /* One call of capture_process(). */
 struct job {
@@ -165,96 +157,6 @@ void capture_job_undo(struct capture_job *j)
 		}
 		cond_resched();
 	}
-}
-
-enum holder { HOLDER_NONE, HOLDER_UNKNOWN, HOLDER_DMA };
-
-/*
- * Does somebody else hold this page? All but its mappings, the page or swap
- * cache and ourselves count. Drivers that write into it pin it, which shows as a large
- * count. Before 6.5 direct I/O took a plain reference, but so do many others
- * who do not write, and the per-CPU batches of the LRU lists do, for as long
- * as nobody fills them (a page that waits to be put on a list is off it).
- * KSM pages are read-only to everybody, and large folios have a count of pins
- * only.
- */
-static enum holder page_holder(struct capture *c, struct page *page)
-{
-	struct folio *folio = page_folio(page);
-	int extra;
-
-	if (folio_test_large(folio))
-		return folio_maybe_dma_pinned(folio) ? HOLDER_DMA : HOLDER_NONE;
-	if (folio_test_ksm(folio))
-		return HOLDER_NONE;
-	extra = folio_ref_count(folio) - (atomic_read(&folio->_mapcount) + 1) -
-		(folio_test_swapcache(folio) || !folio_test_anon(folio)) - 1;
-	if (extra <= 0)
-		return HOLDER_NONE;
-	extra -= pfnset_has(&c->pinned, page_to_pfn(page));
-	if (extra >= GUP_PIN_COUNTING_BIAS)
-		return HOLDER_DMA;
-	if (extra > !folio_test_lru(folio))
-		return HOLDER_UNKNOWN;
-	return HOLDER_NONE;
-}
-
-/*
- * Can something write into this process while all of its threads are stopped,
- * and not pin the page? With io_uring refused, only AIO goes on by itself.
- */
-static bool writes_unpinned(struct mm_struct *mm)
-{
-#ifdef CONFIG_AIO
-	return rcu_access_pointer(mm->ioctx_table);
-#else
-	return false;
-#endif
-}
-
-/*
- * Wait until nobody else holds the page. A DMA that ends after the page was
- * copied, or in the middle of the jump, would corrupt memory.
- */
-static int wait_for_holder(struct capture_job *j, u64 addr, struct page *page)
-{
-	enum holder holder;
-	s64 *left, start;
-
-	while ((holder = page_holder(j->c, page)) != HOLDER_NONE) {
-		left = holder == HOLDER_DMA ? &j->dma_wait_ns : &j->unknown_wait_ns;
-		if (*left <= 0)
-			break;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		start = ktime_get_ns();
-		usleep_range(200, 500);
-		*left -= ktime_get_ns() - start;
-	}
-	if (holder == HOLDER_DMA) {
-		j->busy_addr = addr;
-		pr_err("%s %llu: the page at %#llx is held for DMA\n", j->kind, j->id, addr);
-		return -EBUSY;
-	}
-	j->nr_unknown += holder == HOLDER_UNKNOWN;
-	return 0;
-}
-
-static int wait_for_holders(struct capture_job *j, u64 addr, struct page **pages, long nr)
-{
-	struct folio *last = NULL;
-	long i;
-	int err = 0;
-
-	for (i = 0; i < nr && !err; i++) {
-		struct folio *folio = page_folio(pages[i]);
-
-		/* For a large one this is asked as a whole. */
-		if (folio != last)
-			err = wait_for_holder(j, addr + i * PAGE_SIZE, pages[i]);
-		last = folio;
-	}
-	return err;
 }
 
 /* How many of these are frames in a row? */
@@ -419,7 +321,7 @@ int capture_job_take(struct capture_job *j, u64 addr, struct page **pages, long 
 	for (i = 0; i < nr && !err; i++)
 		err = PageHWPoison(pages[i]) ? -EIO : 0;
 	if (!err)
-		err = wait_for_holders(j, addr, pages, nr);
+		err = holders_wait(j, addr, pages, nr);
 	if (!err) {
 		mutex_lock(&j->c->lock);
 		err = pages_take(j, addr, pages, nr, &taken);
@@ -436,9 +338,8 @@ int capture_job_init(struct capture_job *j, struct capture *c, const char *kind,
 		.c = c,
 		.kind = kind,
 		.id = id,
-		.dma_wait_ns = DMA_WAIT_NS,
-		.unknown_wait_ns = c->writes_unpinned ? UNKNOWN_WAIT_NS : 0,
 	};
+	holders_init(j, c->writes_unpinned);
 	j->pages = kmalloc_array(CAPTURE_BATCH, sizeof(*j->pages), GFP_KERNEL);
 	return j->pages ? 0 : -ENOMEM;
 }
@@ -611,6 +512,19 @@ static int shards_store(struct job *j, struct shard *s, unsigned int nr)
 	return err;
 }
 
+/*
+ * Can something write into this process while all of its threads are stopped,
+ * and not pin the page? With io_uring refused, only AIO goes on by itself.
+ */
+static bool writes_unpinned(struct mm_struct *mm)
+{
+#ifdef CONFIG_AIO
+	return rcu_access_pointer(mm->ioctx_table);
+#else
+	return false;
+#endif
+}
+
 /* What the shards did, in the caller's struct; the first error of any. */
 static int shards_sum(struct job *j, struct shard *s, unsigned int nr)
 {
@@ -655,8 +569,7 @@ static int job_run(struct job *j)
 		s[i].first = total / nr * i;
 		s[i].end = i + 1 < nr ? total / nr * (i + 1) : total;
 		err = capture_job_init(&s[i].common, j->c, "process", j->arg->pid);
-		if (!writes_unpinned(j->mm))
-			s[i].common.unknown_wait_ns = 0;
+		holders_init(&s[i].common, writes_unpinned(j->mm));
 	}
 	if (!err) {
 		crew_run(shard_work, s, sizeof(*s), nr);

@@ -43,6 +43,13 @@ struct capture_job {
 /* Allocates; capture_job_free() in any case. */
 int capture_job_init(struct capture_job *j, struct capture *c, const char *kind, u64 id);
 void capture_job_free(struct capture_job *j);
+/* holders.c: how long this call may wait; something may write into pages without pinning them. */
+void holders_init(struct capture_job *j, bool writes_unpinned);
+/*
+ * Wait until nobody else holds these pages, which follow each other from addr
+ * on. Errors: -EBUSY after the deadline, busy_addr says where; -EINTR.
+ */
+int holders_wait(struct capture_job *j, u64 addr, struct page **pages, long nr);
 /* Undo what this call took. */
 void capture_job_undo(struct capture_job *j);
 /*
