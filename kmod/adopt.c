@@ -153,6 +153,18 @@ int adopt(struct nvwa_adopt *arg)
 	return 0;
 }
 
+void adopted_forget(const unsigned long *pfns, unsigned long nr)
+{
+	unsigned long i, n;
+
+	for (i = 0; i < nr; i += n) {
+		for (n = 1; i + n < nr && pfns[i + n] == pfns[i] + n; n++)
+			;
+		pfnset_del(&nvwa_adopted->pages, pfns[i], n);
+	}
+	memory_claim_count(pfns, nr);
+}
+
 /*
  * Wipe every page of the set, and give it to the allocator where it is online.
  * What somebody else brought online meanwhile is no longer ours to touch.

@@ -149,16 +149,9 @@ static int copy_one(struct hand *h, u64 addr, struct page *from)
 /* The pages are no longer adopted but ours, with one reference each. */
 static void claim(struct job *j, const unsigned long *pfns, unsigned int nr)
 {
-	unsigned int i, n;
-
 	memory_claim_pages(pfns, nr);
 	mutex_lock(&j->lock);
-	for (i = 0; i < nr; i += n) {
-		for (n = 1; i + n < nr && pfns[i + n] == pfns[i] + n; n++)
-			;
-		pfnset_del(&nvwa_adopted->pages, pfns[i], n);
-	}
-	memory_claim_count(pfns, nr);
+	adopted_forget(pfns, nr);
 	mutex_unlock(&j->lock);
 }
 

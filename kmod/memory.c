@@ -261,19 +261,6 @@ void memory_claim_count(const unsigned long *pfns, unsigned long nr)
 		adjust_managed_page_count(pfn_to_page(pfns[first]), nr - first);
 }
 
-void memory_claim(unsigned long pfn, unsigned long nr)
-{
-	unsigned long i, n;
-
-	for (; nr; pfn += n, nr -= n) {
-		/* A section is all of one zone. */
-		n = min(nr, PAGES_PER_SECTION - pfn % PAGES_PER_SECTION);
-		for (i = 0; i < n; i++)
-			claim_page(pfn_to_page(pfn + i));
-		adjust_managed_page_count(pfn_to_page(pfn), n);
-	}
-}
-
 void memory_give(unsigned long pfn, unsigned long nr)
 {
 	unsigned long i, uncounted = 0;

@@ -198,6 +198,8 @@ struct adopted {
 extern struct adopted *nvwa_adopted;	/* non-NULL in NVWA_STATE_ADOPTED */
 int adopt(struct nvwa_adopt *arg);
 int adopt_release(struct nvwa_release *arg);
+/* These pages, which memory_claim_pages() has claimed, are no longer adopted. */
+void adopted_forget(const unsigned long *pfns, unsigned long nr);
 
 /* memory.c: adding RAM. */
 int memory_add(struct nvwa_add_memory *arg);
@@ -206,11 +208,10 @@ bool memory_callback_free(void);
 bool memory_hidden(u64 phys, u64 len);
 /* How many pages in a row, at most nr, are in memory that was added, and were held back. */
 unsigned long memory_held(unsigned long pfn, unsigned long nr);
-/* Make pages that were held back ordinary allocated ones, with one reference each. */
-void memory_claim(unsigned long pfn, unsigned long nr);
 /*
- * The same in two steps, for many pages that do not lie in a row: the pages,
- * which may go on at the same time, and counting them, which may not.
+ * Make pages that were held back ordinary allocated ones, with one reference
+ * each: first the pages, which several threads may do at the same time, then
+ * counting them, which only one may.
  */
 void memory_claim_pages(const unsigned long *pfns, unsigned long nr);
 void memory_claim_count(const unsigned long *pfns, unsigned long nr);

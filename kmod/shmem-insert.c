@@ -112,18 +112,6 @@ static void token_exchange(struct job *j, pgoff_t index, unsigned long pfn)
 	folio_put(folio);
 }
 
-static void claim(struct job *j, const unsigned long *pfns, long nr)
-{
-	long i, n;
-
-	for (i = 0; i < nr; i += n) {
-		for (n = 1; i + n < nr && pfns[i + n] == pfns[i] + n; n++)
-			;
-		pfnset_del(&nvwa_adopted->pages, pfns[i], n);
-		memory_claim(pfns[i], n);
-	}
-}
-
 /* Put the contents of a frame into the page that the file has, and give the frame back. */
 static int copy_one(struct job *j, pgoff_t index, unsigned long pfn)
 {
@@ -151,7 +139,8 @@ static int insert_row(struct job *j, pgoff_t index, const unsigned long *pfns, l
 
 	while (nr && !err) {
 		err = token_store(j, index, nr, &stored);
-		claim(j, pfns, stored);
+		memory_claim_pages(pfns, stored);
+		adopted_forget(pfns, stored);
 		for (i = 0; i < stored; i++)
 			token_exchange(j, index + i, pfns[i]);
 		compat_shmem_note(j->inode, stored);

@@ -108,6 +108,26 @@ static uint64_t make_runs(struct nvwa_run *r, enum kind kind, uint64_t pfn, uint
 	return nr;
 }
 
+#define SHMEM_ID	7
+
+/* Shared memory in runs of two pages, as it mostly lies. */
+static void make_shmem(struct record *r, uint64_t pfn, uint64_t len)
+{
+	const uint64_t nr = len / PAGE / 2;
+	struct {
+		struct nvwa_shmem head;
+		struct nvwa_run runs[];
+	} *s = malloc(sizeof(*s) + nr * sizeof(s->runs[0]));
+
+	if (!s)
+		bail("no memory");
+	s->head = (struct nvwa_shmem){ .id = SHMEM_ID, .len = len };
+	for (uint64_t i = 0; i < nr; i++)
+		s->runs[i] = (struct nvwa_run){ 2 * i * PAGE, pfn + 2 * scatter(i, nr), 2, 0 };
+	section(r, NVWA_SECTION_SHMEM, 0, "", s, sizeof(*s) + nr * sizeof(s->runs[0]), len / PAGE);
+	free(s);
+}
+
 static struct record *make_record(uint64_t len)
 {
 	struct record *r = calloc(1, sizeof(*r));
@@ -129,8 +149,22 @@ static struct record *make_record(uint64_t len)
 					     pfn_at(128 * MIB + 3 * len) + 2 * i, 1, 0 };
 	section(r, NVWA_SECTION_PAGES, PID_MAIN + 3, "", runs, FRAGMENTS * sizeof(*runs),
 		FRAGMENTS);
+	make_shmem(r, pfn_at(256 * MIB + 3 * len), len);
 	free(runs);
 	return r;
+}
+
+/* A file of that size, empty, as the new kernel has it before its pages are put in. */
+static void cost_shmem(int fd, uint64_t len)
+{
+	int file = memfd_create("cost", MFD_CLOEXEC);
+	struct nvwa_insert_shmem i = { .fd = file, .id = SHMEM_ID };
+
+	if (file < 0 || ftruncate(file, len) || keeper_call(fd, NVWA_IOC_INSERT_SHMEM, &i) ||
+	    i.nr_copied)
+		bail("cannot insert shared memory");
+	tell("insert", "shmem", len);
+	close(file);
 }
 
 int cost_new(uint64_t base, uint64_t hidden_len, uint64_t len)
@@ -143,14 +177,14 @@ int cost_new(uint64_t base, uint64_t hidden_len, uint64_t len)
 
 	quiet = true;
 	fd = keeper_open();
-	if (hidden_len < m.len + 256 * MIB)
+	if (hidden_len < m.len + len + 256 * MIB)
 		bail("too little hidden memory");
 	hidden_map(base, hidden_len);
 	record_write(make_record(len));
 	munmap(hidden.mem, hidden.len);
 	if (adopt(fd, &a))
 		bail("cannot adopt");
-	tell("adopt", "all", 3 * len);
+	tell("adopt", "all", 4 * len);
 	if (keeper_call(fd, NVWA_IOC_ADD_MEMORY, &m))
 		bail("cannot add memory");
 	tell("add", "held", m.len);
@@ -159,6 +193,11 @@ int cost_new(uint64_t base, uint64_t hidden_len, uint64_t len)
 	if (keeper_call(fd, NVWA_IOC_ADD_MEMORY, &m))
 		bail("cannot add memory");
 	tell("add", "fragments", m.len);
+	m.start += m.len;
+	m.len = len;
+	if (keeper_call(fd, NVWA_IOC_ADD_MEMORY, &m))
+		bail("cannot add memory");
+	tell("add", "shmem", m.len);
 	m.start += m.len;
 	m.len = base + hidden_len - m.start;
 	if (keeper_call(fd, NVWA_IOC_ADD_MEMORY, &m))
@@ -174,6 +213,7 @@ int cost_new(uint64_t base, uint64_t hidden_len, uint64_t len)
 		kill(pid, SIGKILL);
 		end_wait(pid);
 	}
+	cost_shmem(fd, len);
 	if (keeper_call(fd, NVWA_IOC_RELEASE, &release))
 		bail("cannot release");
 	tell("release", "fragments", FRAGMENTS * PAGE);
