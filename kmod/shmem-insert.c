@@ -95,17 +95,23 @@ static int token_store(struct job *j, pgoff_t index, long nr, long *stored)
 	return xas_error(&xas);
 }
 
-/* Exchange the token for a page of ours, which is claimed. */
-static void token_exchange(struct job *j, pgoff_t index, unsigned long pfn)
+/*
+ * Exchange the token for a page of ours, which is claimed. The kernel would
+ * count a page as shared memory if it were swap-backed already; that is done
+ * for nr of them at once, of which this is the last one.
+ */
+static void token_exchange(struct job *j, pgoff_t index, unsigned long pfn, long nr)
 {
 	struct folio *folio = page_folio(pfn_to_page(pfn));
 
 	__folio_set_locked(folio);
-	__folio_set_swapbacked(folio);
 	__folio_mark_uptodate(folio);
 	j->token->mapping = j->mapping;
 	j->token->index = index;
 	replace_page_cache_folio(j->token, folio);
+	__folio_set_swapbacked(folio);
+	if (nr)
+		lruvec_stat_mod_folio(folio, NR_SHMEM, nr);
 	folio_mark_dirty(folio);
 	folio_add_lru(folio);
 	folio_unlock(folio);
@@ -132,17 +138,31 @@ static int copy_one(struct job *j, pgoff_t index, unsigned long pfn)
 	return 0;
 }
 
+/* Exchange the token in places in a row; counters are those of a node. */
+static void exchange_row(struct job *j, pgoff_t index, const unsigned long *pfns, long nr)
+{
+	long i, uncounted = 0;
+	bool last;
+
+	for (i = 0; i < nr; i++) {
+		uncounted++;
+		last = i + 1 == nr || pfn_to_nid(pfns[i + 1]) != pfn_to_nid(pfns[i]);
+		token_exchange(j, index + i, pfns[i], last ? uncounted : 0);
+		if (last)
+			uncounted = 0;
+	}
+}
+
 static int insert_row(struct job *j, pgoff_t index, const unsigned long *pfns, long nr)
 {
-	long i, stored;
+	long stored;
 	int err = 0;
 
 	while (nr && !err) {
 		err = token_store(j, index, nr, &stored);
 		memory_claim_pages(pfns, stored);
 		adopted_forget(pfns, stored);
-		for (i = 0; i < stored; i++)
-			token_exchange(j, index + i, pfns[i]);
+		exchange_row(j, index, pfns, stored);
 		compat_shmem_note(j->inode, stored);
 		j->arg->nr_inserted += stored;
 		index += stored;
