@@ -110,30 +110,33 @@ int mend_images(int images, struct mend **mend, struct error *err)
 	return r;
 }
 
+/* Have the process make a system call; what the kernel returns, or -ENOTRECOVERABLE. */
+static int call(const struct criu *criu, pid_t pid, long nr, unsigned long a, unsigned long b,
+		unsigned long c)
+{
+	const unsigned long args[6] = { a, b, c };
+	long result;
+	int r = criu_syscall(criu, pid, nr, args, &result);
+
+	return r < 0 ? r : (int)result;
+}
+
 /* What was locked has all its pages; what was locked on fault must not get more now. */
 static int lock(const struct process *p, const struct criu *criu)
 {
-	for (size_t i = 0; i < p->nr_locked; i++) {
-		const unsigned long args[6] = {
-			p->locked[i].start, p->locked[i].len, MLOCK_ONFAULT,
-		};
-		long result;
-		int r = criu_syscall(criu, p->pid, SYS_mlock2, args, &result);
+	int r = 0;
 
-		if (r < 0 || result < 0)
-			return r < 0 ? r : result;
-	}
+	for (size_t i = 0; !r && i < p->nr_locked; i++)
+		r = call(criu, p->pid, SYS_mlock2, p->locked[i].start, p->locked[i].len,
+			 MLOCK_ONFAULT);
 
-	return 0;
+	return r;
 }
 
 static int lock_future(const struct criu *criu, const struct process_extra *extra)
 {
-	const unsigned long args[6] = { MCL_FUTURE | (extra->lock_on_fault ? MCL_ONFAULT : 0) };
-	long result;
-	int r = criu_syscall(criu, extra->pid, SYS_mlockall, args, &result);
-
-	return r < 0 ? r : (int)result;
+	return call(criu, extra->pid, SYS_mlockall,
+		    MCL_FUTURE | (extra->lock_on_fault ? MCL_ONFAULT : 0), 0, 0);
 }
 
 /* It may have been allowed to lock more than it is now (RLIMIT_MEMLOCK). */
@@ -160,18 +163,13 @@ static int lock_beyond_limit(const struct process *p, const struct criu *criu,
 /* Before anything is locked: the kernel makes no guards in locked memory. */
 static int make_guards(const struct criu *criu, const struct process_extra *extra)
 {
-	for (size_t i = 0; i < extra->nr_guards; i++) {
-		const unsigned long args[6] = {
-			extra->guards[i].start, extra->guards[i].len, MADV_GUARD_INSTALL,
-		};
-		long result;
-		int r = criu_syscall(criu, extra->pid, SYS_madvise, args, &result);
+	int r = 0;
 
-		if (r < 0 || result < 0)
-			return r < 0 ? r : (int)result;
-	}
+	for (size_t i = 0; !r && i < extra->nr_guards; i++)
+		r = call(criu, extra->pid, SYS_madvise, extra->guards[i].start,
+			 extra->guards[i].len, MADV_GUARD_INSTALL);
 
-	return 0;
+	return r;
 }
 
 /* Does the kernel that runs now have its own vdso at this address? */
@@ -194,11 +192,7 @@ static bool is_own_vdso(pid_t pid, uint64_t start)
 
 static int protect(const struct process *p, const struct criu *criu, int prot)
 {
-	const unsigned long args[6] = { p->vdso.start, p->vdso.len, prot };
-	long result;
-	int r = criu_syscall(criu, p->pid, SYS_mprotect, args, &result);
-
-	return r < 0 ? r : (int)result;
+	return call(criu, p->pid, SYS_mprotect, p->vdso.start, p->vdso.len, prot);
 }
 
 static int mend_vdso(const struct process *p, const struct criu *criu)
