@@ -46,14 +46,16 @@ int capture_begin(struct nvwa_begin *b, struct capture **out)
 	if (!c)
 		return -ENOMEM;
 	mutex_init(&c->lock);
-	outside_init(&c->outside);
 	pfnset_init(&c->pinned);
 	pfnset_init(&c->copies);
 	xa_init(&c->pids);
 	xa_init(&c->shmem);
 	memcpy(c->nonce, b->nonce, sizeof(c->nonce));
 	memcpy(c->writer, b->writer, sizeof(c->writer));
-	err = nvwa_get_ranges(b->scratch, b->nr_scratch, PHYS_ADDR_MAX, &c->outside.scratch);
+	err = outside_init(&c->outside);
+	if (!err)
+		err = nvwa_get_ranges(b->scratch, b->nr_scratch, PHYS_ADDR_MAX,
+				      &c->outside.scratch);
 	if (err)
 		goto fail;
 	c->outside.nr_scratch = b->nr_scratch;
@@ -240,7 +242,7 @@ static int row_copy(struct capture_job *j, u64 addr, struct page **pages, struct
 
 static int page_copy(struct capture_job *j, u64 addr, struct page **page)
 {
-	struct page *copy = outside_page(&j->c->outside);
+	struct page *copy = outside_page(&j->c->outside, page_to_nid(*page));
 	int err;
 
 	if (!copy)
@@ -262,7 +264,7 @@ static int huge_take(struct capture_job *j, u64 addr, struct page **pages)
 	err = row_pin(j, addr, page_to_pfn(pages[0]), nr, NVWA_RUN_HUGE);
 	if (err != -EEXIST)
 		return err;
-	copy = outside_huge(&j->c->outside);
+	copy = outside_huge(&j->c->outside, page_to_nid(pages[0]));
 	if (!copy)
 		return -EEXIST;
 	err = row_copy(j, addr, pages, copy, nr, NVWA_RUN_HUGE);

@@ -79,24 +79,30 @@ void pfnset_or(struct pfnset *s, unsigned long pfn, unsigned long nr, unsigned l
 unsigned long pfnset_row(struct pfnset *s, unsigned long pfn, unsigned long max);
 
 /* outside.c: memory that does not lie in the scratch. */
+struct outside_pool {
+	struct list_head pages;		/* single ones */
+	unsigned int order;		/* what the allocator had last */
+	bool elsewhere;			/* the node itself has nothing more */
+};
+
 struct outside {
 	struct nvwa_range *scratch;
 	u32 nr_scratch;
 	struct list_head rejects;	/* inside the scratch, kept so as not to get them again */
-	struct list_head pool;		/* single pages */
-	unsigned int pool_order;	/* what the allocator had last for the pool */
+	struct outside_pool *pools;	/* for each NUMA node */
 };
-void outside_init(struct outside *o);
+int outside_init(struct outside *o);
 void outside_destroy(struct outside *o);
 bool outside_inside(const struct outside *o, u64 start, u64 len);
 /*
- * 1 << *order contiguous pages; *order is lowered if so many are not to be
- * had, or, with hard false, not at once.
+ * 1 << *order contiguous pages of the node, or of any (NUMA_NO_NODE); *order is
+ * lowered if so many are not to be had, or, with hard false, not at once.
  */
-struct page *outside_alloc(struct outside *o, unsigned int *order, bool hard);
-struct page *outside_page(struct outside *o);
+struct page *outside_alloc(struct outside *o, int nid, unsigned int *order, bool hard);
+/* Of the node, as long as that has any; then of another. */
+struct page *outside_page(struct outside *o, int nid);
 /* NVWA_HUGE_PAGES single pages in a row, aligned to that; NULL if not to be had at once. */
-struct page *outside_huge(struct outside *o);
+struct page *outside_huge(struct outside *o, int nid);
 /* Give back the rejects; at the end of every call. */
 void outside_trim(struct outside *o);
 

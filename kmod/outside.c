@@ -3,19 +3,28 @@
  * Memory for what the next kernel must find: pages outside the scratch. The
  * allocator cannot be told where, so what it gives inside the scratch is set
  * aside until the end of the call; blocks as large as it has keep that cheap.
+ * It can be told which node: a copy lies where the page lay that it is of.
  */
 #include "nvwa.h"
 
 #include <linux/gfp.h>
 #include <linux/slab.h>
 
-void outside_init(struct outside *o)
+int outside_init(struct outside *o)
 {
+	unsigned int nid;
+
 	o->scratch = NULL;
 	o->nr_scratch = 0;
 	INIT_LIST_HEAD(&o->rejects);
-	INIT_LIST_HEAD(&o->pool);
-	o->pool_order = NVWA_CHUNK_ORDER;
+	o->pools = kvcalloc(nr_node_ids, sizeof(*o->pools), GFP_KERNEL);
+	if (!o->pools)
+		return -ENOMEM;
+	for (nid = 0; nid < nr_node_ids; nid++) {
+		INIT_LIST_HEAD(&o->pools[nid].pages);
+		o->pools[nid].order = NVWA_CHUNK_ORDER;
+	}
+	return 0;
 }
 
 /* Is there a page of the scratch in this range? */
@@ -45,14 +54,21 @@ static gfp_t gfp_of(unsigned int order, bool hard)
 	return hard ? gfp | __GFP_NORETRY : gfp & ~__GFP_DIRECT_RECLAIM;
 }
 
-struct page *outside_alloc(struct outside *o, unsigned int *order, bool hard)
+static struct page *node_alloc(int nid, gfp_t gfp, unsigned int order)
+{
+	if (nid == NUMA_NO_NODE)
+		return alloc_pages(gfp, order);
+	return alloc_pages_node(nid, gfp | __GFP_THISNODE, order);
+}
+
+struct page *outside_alloc(struct outside *o, int nid, unsigned int *order, bool hard)
 {
 	unsigned int try = *order;
 	struct page *page;
 
 	for (;;) {
 		cond_resched();
-		page = alloc_pages(gfp_of(try, hard), try);
+		page = node_alloc(nid, gfp_of(try, hard), try);
 		if (!page) {
 			if (!try)
 				return NULL;
@@ -68,52 +84,67 @@ struct page *outside_alloc(struct outside *o, unsigned int *order, bool hard)
 	}
 }
 
-static void pool_add(struct outside *o, struct page *page, unsigned int order)
+static void pool_add(struct outside_pool *pool, struct page *page, unsigned int order)
 {
 	unsigned int i;
 
+	if (order)
+		split_page(page, order);
 	for (i = 0; i < 1U << order; i++)
-		list_add_tail(&page[i].lru, &o->pool);
+		list_add_tail(&page[i].lru, &pool->pages);
 }
 
-struct page *outside_page(struct outside *o)
+/* Better on another node than nowhere; the node is asked again by the next call. */
+static struct page *pool_alloc(struct outside *o, int nid, unsigned int *order)
 {
-	unsigned int order = o->pool_order;
+	struct outside_pool *pool = &o->pools[nid];
+	struct page *page = NULL;
+
+	if (!pool->elsewhere)
+		page = outside_alloc(o, nid, order, false);
+	if (page)
+		return page;
+	pool->elsewhere = true;
+	return outside_alloc(o, NUMA_NO_NODE, order, false);
+}
+
+struct page *outside_page(struct outside *o, int nid)
+{
+	struct outside_pool *pool = &o->pools[nid];
+	unsigned int order = pool->order;
 	struct page *page;
 
-	if (list_empty(&o->pool)) {
-		page = outside_alloc(o, &order, false);
+	if (list_empty(&pool->pages)) {
+		page = pool_alloc(o, nid, &order);
 		if (!page)
 			return NULL;
-		o->pool_order = order;
-		if (order)
-			split_page(page, order);
-		pool_add(o, page, order);
+		pool->order = order;
+		pool_add(pool, page, order);
 	}
-	page = list_first_entry(&o->pool, struct page, lru);
+	page = list_first_entry(&pool->pages, struct page, lru);
 	list_del(&page->lru);
 	return page;
 }
 
-struct page *outside_huge(struct outside *o)
+struct page *outside_huge(struct outside *o, int nid)
 {
 	unsigned int order = ilog2(NVWA_HUGE_PAGES);
-	struct page *page = outside_alloc(o, &order, false);
+	struct page *page = pool_alloc(o, nid, &order);
 
 	if (!page)
 		return NULL;
-	if (order)
-		split_page(page, order);
-	if (order == ilog2(NVWA_HUGE_PAGES))
-		return page;
-	pool_add(o, page, order);
-	return NULL;
+	if (order < ilog2(NVWA_HUGE_PAGES)) {
+		pool_add(&o->pools[nid], page, order);
+		return NULL;
+	}
+	split_page(page, order);
+	return page;
 }
 
 void outside_trim(struct outside *o)
 {
 	struct page *page, *next;
-	unsigned int order;
+	unsigned int order, nid;
 
 	list_for_each_entry_safe(page, next, &o->rejects, lru) {
 		list_del(&page->lru);
@@ -121,18 +152,26 @@ void outside_trim(struct outside *o)
 		set_page_private(page, 0);
 		__free_pages(page, order);
 	}
-	o->pool_order = NVWA_CHUNK_ORDER;
+	for (nid = 0; o->pools && nid < nr_node_ids; nid++) {
+		o->pools[nid].order = NVWA_CHUNK_ORDER;
+		o->pools[nid].elsewhere = false;
+	}
 }
 
 void outside_destroy(struct outside *o)
 {
 	struct page *page, *next;
+	unsigned int nid;
 
 	outside_trim(o);
-	list_for_each_entry_safe(page, next, &o->pool, lru) {
-		list_del(&page->lru);
-		__free_page(page);
+	for (nid = 0; o->pools && nid < nr_node_ids; nid++) {
+		list_for_each_entry_safe(page, next, &o->pools[nid].pages, lru) {
+			list_del(&page->lru);
+			__free_page(page);
+		}
 	}
+	kvfree(o->pools);
 	kvfree(o->scratch);
-	outside_init(o);
+	o->pools = NULL;
+	o->scratch = NULL;
 }

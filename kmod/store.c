@@ -24,7 +24,7 @@ int store_init(struct store *s, struct outside *o)
 
 	memset(s, 0, sizeof(*s));
 	s->outside = o;
-	s->header = outside_alloc(o, &order, true);
+	s->header = outside_alloc(o, NUMA_NO_NODE, &order, true);
 	if (!s->header)
 		return -ENOMEM;
 	clear_highpage(s->header);
@@ -71,7 +71,8 @@ static int store_reserve(struct store *s, u64 len)
 		order = NVWA_CHUNK_ORDER;
 		c = &s->chunks[s->nr_chunks];
 		/* Small pieces cost entries in the header, large ones may cost compaction. */
-		c->page = outside_alloc(s->outside, &order, s->nr_chunks >= NVWA_MAX_CHUNKS / 4);
+		c->page = outside_alloc(s->outside, NUMA_NO_NODE, &order,
+					s->nr_chunks >= NVWA_MAX_CHUNKS / 4);
 		if (!c->page)
 			return -ENOMEM;
 		c->order = order;
