@@ -174,6 +174,14 @@ static int add_blocks(s32 nid, u64 start, u64 len)
 	return 0;
 }
 
+/*
+ * What is added is struct pages first, which take a 64th of it and come out of
+ * memory that is online. The scratch has not enough for a large machine; so this goes
+ * in pieces, each of which holds those of the next ones. As large as the
+ * largest page of the kernel's direct map.
+ */
+#define PIECE_BYTES	BIT_ULL(30)
+
 int memory_add(struct nvwa_add_memory *arg)
 {
 	u64 step = memory_block_size_bytes();
@@ -197,15 +205,15 @@ int memory_add(struct nvwa_add_memory *arg)
 	for (p = first = arg->start; p <= end && !err; p += step) {
 		u64 ram = p < end ? ram_in(p, step) : step;
 
-		if (!ram)
+		if (!ram && p % PIECE_BYTES)
 			continue;
 		if (p > first)
 			err = add_blocks(arg->nid, first, p - first);
-		if (ram != step && !err) {
+		if (ram && ram != step && !err) {
 			pr_err("memory block %#llx is in part this kernel's own\n", p);
 			err = -EEXIST;
 		}
-		first = p + step;
+		first = ram ? p + step : p;
 	}
 	if (callback)
 		restore_online_page_callback(online_page);
