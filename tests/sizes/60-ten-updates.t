@@ -1,37 +1,78 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Ten updates in a row, to and fro: memory stays as much as it was after the
-# first, and what a program had comes back when it ends.
+# first, programs keep every byte and take as much memory as before, and what a
+# program had comes back when it ends.
 
+# shellcheck disable=SC2154 # lib.sh and memory-kinds.sh set
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-# shellcheck source=tests/machine.sh
-. "$tests_dir/machine.sh"
+# shellcheck source=tests/memory-kinds.sh
+. "$tests_dir/memory-kinds.sh"
 
-guest_up --suite trixie --kernel 6.12 --memory 1536 --cpus 2
+# Besides a redis: of each way that memory goes.
+kinds=(anon4k thp memfd sysvshm threads)
+
+make -s -C "$tests_dir/workloads" || give_up "the workloads compile"
+guest_up --suite trixie --kernel 6.12 --memory 1792 --cpus 2
+"$top/lab/push" "$top/build/tests/workloads/" /usr/local/lib/workloads >/dev/null ||
+	give_up "the workloads are in the guest"
+kinds_start "${kinds[@]}"
 redis_start
 redis_fill 192
-restore_config redis-server
+pids=
+for kind in "${kinds[@]}"; do
+	pids+=" ${pid[$kind]:-}"
+done
+restore_config redis-server "$pids"
 redis_note
+redis_pid=$(guest pgrep -x redis-server)
 
 # The memory that the kernel has, in kB.
 total() {
 	guest "sed -n 's/^MemTotal: *\\([0-9]*\\).*/\\1/p' /proc/meminfo"
 }
 
+# rss FILE: of the redis and of all others, children included.
+rss() {
+	guest "/root/guest/rss.py $redis_pid \$(for p in $pids; do echo \$p; pgrep -P \$p; done)" >"$1" ||
+		give_up "the programs are there" "$(cat "$1")"
+}
+
+# rss_same BEFORE AFTER: of each, its own memory is what it was but for 16 kB, a page or two of
+# the stack; of shared memory and of files no more is resident. Prints what differs.
+rss_same() {
+	join -a 1 -a 2 -e - -o 0,1.2,2.2,1.3,2.3,1.4,2.4 "$1" "$2" | awk '
+		$2 == "-" || $3 == "-" || $3 > $2 + 16 || $3 < $2 - 16 || $5 > $4 || $7 > $6 {
+			print "PID " $1 ": own " $2 ", now " $3 "; shared " $4 ", now " $5 \
+				"; files " $6 ", now " $7 " kB"
+			wrong = 1
+		}
+		END { exit wrong || NR == 0 }'
+}
+
 new=$(lab_kernel trixie 7)
 old=$(lab_kernel trixie 6.12)
 for ((i = 1; i <= 10; i++)); do
+	rss "$out/rss.$i.before"
 	if [ $((i % 2)) -eq 1 ]; then
 		update_to "$new"
 	else
 		update_to "$old"
 	fi
+	rss "$out/rss.$i.after"
 	pages_add_up 49152
 	is "update $i: the module holds nothing back" "$(guest nvwa status --json | jq -r '"\(.module) \(.held_pages)"')" \
 		"idle 0"
 	totals[i]=$(total)
+	ok "update $i: every program takes the memory that it took" \
+		rss_same "$out/rss.$i.before" "$out/rss.$i.after"
 	ok "the client's answers go on" client_advances incr
+	guest "/root/guest/kinds verify $guest_dir $i ${kinds[*]}" >"$out/verified.$i"
+	is "update $i: of the other programs every byte is what it was" \
+		"$(while read -r kind result; do
+			echo "$kind $(jq -r '"\(.bad_bytes) \(.errors)"' <<<"$result")"
+		done <"$out/verified.$i")" "$(printf '%s 0 0\n' "${kinds[@]}")"
 done
 diag "MemTotal in kB after each update: ${totals[*]}"
 # Each kernel has a size of its own: compare the same one.
@@ -42,17 +83,18 @@ for ((i = 3; i <= 10; i++)); do
 done
 redis_same
 
-# Free memory without caches, in kB, before and after a program with 192 MB ends.
+# Free memory without caches, in kB, before and after all programs end.
 free_now() {
 	guest "sync; echo 3 >/proc/sys/vm/drop_caches
 		sed -n 's/^MemFree: *\\([0-9]*\\).*/\\1/p' /proc/meminfo"
 }
-pid=$(guest pgrep -x redis-server)
-held=$(guest "sed -n 's/^RssAnon:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/$pid/status")
+held=$(awk '{ sum += $2 } END { print sum }' "$out/rss.10.after")
 before=$(free_now)
 guest systemctl stop redis-server
+kinds_stop "${kinds[@]}"
+wait_until 60 guest "! ls -d /proc/[0-9]* | grep -qxE '/proc/($redis_pid${pids// /|})'"
 after=$(free_now)
-diag "RssAnon $held kB; free before the program ended $before kB, afterwards $after kB"
-ok "all of its memory is free again" test $((after - before)) -ge $((held - held / 50))
+diag "the programs had $held kB; free before they ended $before kB, afterwards $after kB"
+ok "all of their memory is free again" test $((after - before)) -ge $((held - held / 50))
 no_splats
 done_testing
