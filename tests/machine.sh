@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2154 # out, top are lib.sh's
+# shellcheck shell=bash disable=SC2154,SC2034 # out, top, guest_is_up are lib.sh's
 # What the cases share that compare the machine after an update with what an
 # ordinary boot of the same kernel makes of it. Sourced after tests/lib.sh.
 
@@ -43,9 +43,10 @@ machine_ordinary() {
 	shift 2
 	"$top/lab/down" >/dev/null 2>&1
 	guest_is_up=1
-	"$top/lab/up" --suite "$suite" --kernel "$spec" "$@" >"$out/up.log" 2>&1 &&
-		"$top/lab/push" "$tests_dir/guest/" /root/guest >>"$out/up.log" 2>&1 ||
+	"$top/lab/up" --suite "$suite" --kernel "$spec" "$@" >"$out/up.log" 2>&1 ||
 		give_up "a guest without nvwa starts" "$(tail -n 30 "$out/up.log")"
+	"$top/lab/push" "$tests_dir/guest/" /root/guest >/dev/null ||
+		give_up "the guest takes files"
 	machine_settings
 	machine_reboot
 	machine_facts "$out/ordinary"
