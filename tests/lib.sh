@@ -143,12 +143,17 @@ guest() {
 # Packages that guest_up installs besides.
 guest_debs=()
 
-# guest_up LAB-UP-OPTIONS...: boot a guest and put nvwa into it.
-guest_up() {
+# guest_boot LAB-UP-OPTIONS...: boot a guest as Debian makes it.
+guest_boot() {
 	"$top/lab/down" >/dev/null 2>&1
 	guest_is_up=1
 	"$top/lab/up" "$@" >"$out/up.log" 2>&1 ||
 		give_up "the guest starts" "$(tail -n 30 "$out/up.log")"
+}
+
+# guest_up LAB-UP-OPTIONS...: boot a guest and put nvwa into it.
+guest_up() {
+	guest_boot "$@"
 	guest_install >"$out/install.log" 2>&1 ||
 		give_up "nvwa is installed" "exit status $?
 $(tail -n 30 "$out/install.log")"
