@@ -41,10 +41,7 @@ machine_reboot() {
 machine_ordinary() {
 	local suite=$1 spec=$2
 	shift 2
-	"$top/lab/down" >/dev/null 2>&1
-	guest_is_up=1
-	"$top/lab/up" --suite "$suite" --kernel "$spec" "$@" >"$out/up.log" 2>&1 ||
-		give_up "a guest without nvwa starts" "$(tail -n 30 "$out/up.log")"
+	guest_boot --suite "$suite" --kernel "$spec" "$@"
 	"$top/lab/push" "$tests_dir/guest/" /root/guest >/dev/null ||
 		give_up "the guest takes files"
 	machine_settings
