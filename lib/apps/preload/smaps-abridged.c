@@ -21,16 +21,16 @@ static struct nvwa_vma *list_vmas(int keeper, pid_t pid, size_t *nr)
 	struct nvwa_vmas v = { .size = sizeof(v), .pid = pid };
 	struct nvwa_vma *list = NULL;
 
-	/* Twice: how many, and which. The process stands still. */
+	/* Twice: how many, and which. The process stands still, so they are as many. */
 	if (ioctl(keeper, NVWA_IOC_VMAS, &v) < 0)
 		return NULL;
-	list = calloc(v.nr + 1, sizeof(*list));
+	*nr = v.nr;
+	list = calloc(*nr + 1, sizeof(*list));
 	v.vmas = (uintptr_t)list;
-	if (list && ioctl(keeper, NVWA_IOC_VMAS, &v) < 0) {
+	if (list && (ioctl(keeper, NVWA_IOC_VMAS, &v) < 0 || v.nr != *nr)) {
 		free(list);
 		return NULL;
 	}
-	*nr = v.nr;
 
 	return list;
 }
