@@ -183,19 +183,23 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 
 /*
  * Others read entries (Documentation/admin-guide/mm/pagemap.rst): no page is
- * present or swapped out. The frame number stays, by which the vdso is known.
+ * present or swapped out. Of a single one the frame number stays, by which the
+ * vdso is known; many are not asked of the kernel at all, which would visit each page.
  */
 #define PAGEMAP_PRESENT_OR_SWAPPED	(3ULL << 62)
 
 EXPORT ssize_t pread64(int fd, void *buffer, size_t size, off64_t offset)
 {
-	ssize_t n = syscall(SYS_pread64, fd, buffer, size, offset);
-	uint64_t *entries = buffer;
+	uint64_t *entry = buffer;
+	ssize_t n;
 
-	if (n > 0 && is_hidden_pagemap(fd)) {
-		for (size_t i = 0; i < n / sizeof(*entries); i++)
-			entries[i] &= ~PAGEMAP_PRESENT_OR_SWAPPED;
+	if (size > sizeof(*entry) && is_hidden_pagemap(fd)) {
+		memset(buffer, 0, size);
+		return size;
 	}
+	n = syscall(SYS_pread64, fd, buffer, size, offset);
+	if (n == sizeof(*entry) && is_hidden_pagemap(fd))
+		*entry &= ~PAGEMAP_PRESENT_OR_SWAPPED;
 
 	return n;
 }
