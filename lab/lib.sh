@@ -342,25 +342,32 @@ lab_ssh_options() {
 		-o ServerAliveInterval=2 -o ServerAliveCountMax=5
 }
 
-# The guest's sshd says hello.
+# ssh_greets SECONDS: the guest's sshd says hello within that time. Fails with a
+# status above 128 if it has taken the connection and said nothing.
 ssh_greets() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
-	in_netns timeout 3 bash -c \
-		'exec 3<>"/dev/tcp/$0/22" && read -r -t 2 hello <&3 && [[ $hello == SSH-* ]]' \
-		"$lab_guest_ip" 2>/dev/null
+	in_netns timeout $(($1 + 1)) bash -c \
+		'exec 3<>"/dev/tcp/$0/22" && read -r -t "$1" hello <&3 && [[ $hello == SSH-* ]]' \
+		"$lab_guest_ip" "$1" 2>/dev/null
 }
 
 # guest_ssh DEADLINE_SECONDS SSH-ARGS...: run ssh, again and again until a
 # connection was made once; from then on its outcome is the outcome.
 guest_ssh() {
-	local deadline=$((SECONDS + $1)) made status options
+	local deadline=$((SECONDS + $1)) made status options patience=2
 	shift
 	mapfile -t options < <(lab_ssh_options)
 	made=$(mktemp)
 	while :; do
 		need_guest
-		if ssh_greets; then
-			status=0
+		status=0
+		ssh_greets "$patience" || status=$?
+		# On a busy machine, sshd may take longer to start than anyone would like to wait
+		# for a guest that is just booting.
+		if [ "$status" -gt 128 ] && [ "$patience" -lt 60 ]; then
+			patience=$((patience * 2))
+		fi
+		if [ "$status" -eq 0 ]; then
 			in_netns ssh "${options[@]}" -o PermitLocalCommand=yes \
 				-o LocalCommand="echo made >$made" \
 				-E "$made.log" "root@$lab_guest_ip" "$@" || status=$?
