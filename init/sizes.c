@@ -19,7 +19,9 @@
 #include "init/init.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/kexec/hugepages.h"
 #include "lib/kexec/memmap.h"
+#include "lib/kexec/zones.h"
 
 #define MIB		(1ULL << 20)
 
@@ -32,6 +34,7 @@
 struct ram {
 	uint64_t found;		/* when the values were derived, bytes */
 	uint64_t all;		/* what a boot with all of RAM has at that point */
+	uint64_t buffers;	/* of that, what buffers of sockets are shares of; in pages */
 };
 
 static uint64_t grow(const struct ram *ram, uint64_t value)
@@ -65,6 +68,30 @@ static void write_number(const char *path, uint64_t value)
 	write_text(path, text);
 }
 
+static bool has_hugepages(void)
+{
+	_cleanup_free_ char *choice = NULL;
+
+	return file_read(NVWA_STATE_DIR "/" HUGEPAGES_CHOICE, &choice, NULL) ||
+	       strncmp(choice, "never", strlen("never"));
+}
+
+static int measure_buffers(struct ram *ram)
+{
+	_cleanup_free_ char *text = NULL;
+	struct memmap map = { 0 };
+	int r;
+
+	r = file_read("/nvwa/ram", &text, NULL);
+	if (!r)
+		r = memmap_parse(text, &map);
+	if (r)
+		return r;
+	ram->buffers = zones_buffer_pages(&map, ram->all / NVWA_PAGE_SIZE, has_hugepages());
+	memmap_free(&map);
+	return 0;
+}
+
 /*
  * The kernel prints nowhere how much RAM it had when it derived its values,
  * which is a little less than it has now; but the limit of threads tells.
@@ -90,7 +117,7 @@ static int measure(struct ram *ram)
 		ram->found = now.totalram * now.mem_unit;
 	ram->all = ram->found + memmap_ram(&hidden) / MAP_SHARE * (MAP_SHARE - 1);
 	memmap_free(&hidden);
-	return ram->found ? 0 : -ERANGE;
+	return ram->found ? measure_buffers(ram) : -ERANGE;
 }
 
 /* Shares of RAM, each up to a limit of its own. */
@@ -193,34 +220,31 @@ static uint64_t largest_receive_buffer(void)
 	return (major > 6 || (major == 6 && minor >= 18) ? 32 : 6) * MIB;
 }
 
-/* tcp_init_mem(), udp_init(): three quarters of a share of RAM, all of it, twice the first. */
-static void grow_socket_memory(const struct ram *ram, const char *path, unsigned int share)
+/* tcp_init_mem(), udp_init(): three quarters of a share, all of it, twice the first. */
+static void set_socket_memory(const struct ram *ram, const char *path, unsigned int share)
 {
-	uint64_t limit;
-	_cleanup_free_ char *text = NULL;
+	uint64_t limit = ram->buffers / share;
 	char out[80];
 
-	if (file_read(path, &text, NULL) || sscanf(text, "%*u %" SCNu64, &limit) != 1)
-		return;
-	limit += (ram->all - ram->found) / NVWA_PAGE_SIZE / share;
 	path_format(out, sizeof(out), "%" PRIu64 " %" PRIu64 " %" PRIu64, limit / 4 * 3, limit,
 		    limit / 4 * 3 * 2);
 	write_text(path, out);
 }
 
-/* tcp_init(): a socket's buffer may grow to a 128th of RAM, up to a limit. */
+/* tcp_init(): a socket's buffer may grow to a 128th, up to a limit. */
 static void grow_buffer(const struct ram *ram, const char *path, uint64_t max)
 {
-	uint64_t least, normal, most;
+	uint64_t least, normal, most, share = ram->buffers * NVWA_PAGE_SIZE / 128;
 	_cleanup_free_ char *text = NULL;
 	char out[80];
 
 	if (file_read(path, &text, NULL) ||
 	    sscanf(text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &least, &normal, &most) != 3)
 		return;
-	most += (ram->all - ram->found) / 128;
+	if (share > max)
+		share = max;
 	path_format(out, sizeof(out), "%" PRIu64 " %" PRIu64 " %" PRIu64, least, normal,
-		    most < max ? most : max);
+		    most > share ? most : share);
 	write_text(path, out);
 }
 
@@ -238,8 +262,8 @@ void sizes_grow(void)
 	grow_threads(&ram);
 	grow_shares(&ram);
 	grow_watches(&ram);
-	grow_socket_memory(&ram, "/proc/sys/net/ipv4/tcp_mem", 16);
-	grow_socket_memory(&ram, "/proc/sys/net/ipv4/udp_mem", 8);
+	set_socket_memory(&ram, "/proc/sys/net/ipv4/tcp_mem", 16);
+	set_socket_memory(&ram, "/proc/sys/net/ipv4/udp_mem", 8);
 	grow_buffer(&ram, "/proc/sys/net/ipv4/tcp_wmem", 4 * MIB);
 	grow_buffer(&ram, "/proc/sys/net/ipv4/tcp_rmem", largest_receive_buffer());
 }

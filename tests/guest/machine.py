@@ -210,7 +210,7 @@ TOLERATED = (
     (r"sysctl kernel/threads-max", 0.01, INITRAMFS),
     (r"sysctl user/max_.*", 0.01, INITRAMFS),
     (r"sysctl fs/(epoll|inotify|fanotify)/.*", 0.01, INITRAMFS),
-    (r"sysctl net/ipv4/(tcp|udp)_[rw]?mem", 0.025, INITRAMFS),
+    (r"sysctl net/ipv4/(tcp|udp)_[rw]?mem", 0.01, INITRAMFS),
     (r"sysctl net/ipv4/inet_peer_threshold", 0.01, INITRAMFS),
     (r"sysctl vm/(user|admin)_reserve_kbytes", 0.03, INITRAMFS),
     (r"sys power/image_size", 0.01, INITRAMFS),

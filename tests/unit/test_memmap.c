@@ -14,6 +14,7 @@
 
 #include "lib/base/file.h"
 #include "lib/kexec/memmap.h"
+#include "lib/kexec/zones.h"
 
 #define MIB	(1ULL << 20)
 #define GIB	(1ULL << 30)
@@ -380,6 +381,29 @@ static void tells_the_block_size(void **state)
 	assert_int_equal(size, BLOCK);
 }
 
+/* tcp_mem's second number times 16, of two machines after an ordinary boot of 7.3.4. */
+static void knows_what_buffers_may_take(void **state)
+{
+	struct memmap map;
+	uint64_t pages;
+
+	(void)state;
+	/* 2000 MiB: zones DMA and DMA32. threads-max was 15183, of 128 KiB of RAM each. */
+	assert_int_equal(memmap_parse("1000 9e000 1 0\n100000 7cee0000 1 0\n", &map), 0);
+	pages = zones_buffer_pages(&map, 15183 * 32, true);
+	assert_in_range(pages, 29302 * 16 - 500, 29302 * 16 + 500);
+	/* Without huge pages nothing is held back for them. */
+	assert_true(zones_buffer_pages(&map, 15183 * 32, false) > pages + 10000);
+	memmap_free(&map);
+
+	/* 2560 MiB on two nodes: a zone more. */
+	assert_int_equal(memmap_parse("1000 9e000 1 0\n100000 4ff00000 1 0\n"
+				      "50000000 4ffdd000 1 1\n", &map), 0);
+	pages = zones_buffer_pages(&map, 19622 * 32, true);
+	assert_in_range(pages, 37651 * 16 - 500, 37651 * 16 + 500);
+	memmap_free(&map);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -400,6 +424,7 @@ int main(void)
 		cmocka_unit_test(hides_nothing_on_a_small_machine),
 		cmocka_unit_test(refuses_too_little_memory),
 		cmocka_unit_test(tells_the_block_size),
+		cmocka_unit_test(knows_what_buffers_may_take),
 	};
 
 	return cmocka_run_group_tests(tests, make_root, remove_root);
