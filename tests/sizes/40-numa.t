@@ -13,6 +13,9 @@ machine_ordinary trixie 7 --memory 2560 --cpus 2 --numa 2
 guest_up --suite trixie --kernel 6.12 --memory 2560 --cpus 2 --numa 2
 machine_settings
 "$top/lab/push" "$top/build/tests/workloads/numa" /usr/local/bin/
+# The kernel by itself moves pages to where they are read, also when it is told to stop after it
+# has looked at them.
+guest "echo 0 >/proc/sys/kernel/numa_balancing"
 for name in placed bound; do
 	guest "mkdir -p /var/lib/numa/$name
 		setsid nohup numa /var/lib/numa/$name 256 $([ $name = placed ] || echo keep) \
@@ -25,8 +28,7 @@ pid_of() {
 }
 placed=$(pid_of placed)
 bound=$(pid_of bound)
-# verify N: where the pages are that the program has placed. The kernel by itself would move
-# them to where they are read, while they are read.
+# verify N: where the pages are that the program has placed.
 verify() {
 	guest "echo 0 >/proc/sys/kernel/numa_balancing"
 	guest "kill -USR1 $placed" &&
