@@ -202,9 +202,11 @@ static int insert_shared(void *ctx, pid_t pid, int fd, uint64_t id, struct app_r
 			 struct error *err)
 {
 	struct nvwa_insert_shmem i = { .fd = fd, .pid = pid, .id = id };
+	uint64_t start = clock_tsc();
 	int r;
 
 	r = keeper_insert_shmem(*(int *)ctx, &i);
+	done->insert_ticks += clock_tsc() - start;
 	if (r < 0)
 		return error_set(err, -r, "the memory that process %d shares with others cannot be "
 				 "put back: %s", pid, strerror(-r));
