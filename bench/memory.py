@@ -14,11 +14,11 @@ import time
 from statistics import median
 
 from guest import BENCH, OUT, Failure, Guest, lab, release
-from sides import ours_install, steps_of, update
+from sides import ours_install, update
 
-# In MB; those that the host has memory for.
-SIZES = {"anon_per_gb": [256, 1024, 4096, 8192], "peak_extra_ram": [1024, 2048, 4096, 8192]}
-OTHER_SIZES = [256, 1024, 4096]
+# In MB, by default; of the RAM only the largest, of all only what the host has memory for.
+SIZES = {"peak_extra_ram": [1024, 2048, 4096, 8192]}
+OTHER_SIZES = [256, 1024]
 # Name: what the program's memory is, suite, the kernel before and after.
 GROWTH = {
     "anon_per_gb": ("anon", "trixie", "7"),
@@ -49,6 +49,15 @@ THP = "/sys/kernel/mm/transparent_hugepage/enabled"
 PAGE_KB = 4
 # From the exec of the machine's init to the restore of the program.
 BOOT_STEP = "exec-init > restore"
+# Phase: its first and its last moment, as in tool/report.c.
+PHASE_STAMPS = {
+    "prepare": ("prepare", "freeze"),
+    "freeze": ("freeze", "jump"),
+    "jump and boot": ("jump", "init-start"),
+    "adopt": ("init-start", "exec-init"),
+    "resume": ("exec-init", "resumed"),
+    "settle": ("resumed", "settled"),
+}
 
 
 def host_free():
@@ -108,17 +117,16 @@ class Fill:
 
 def install(guest, kernels):
     guest.sh(f"cd /lib/modules && for unused in {UNUSED}; do rm -rf */kernel/$unused; done")
+    # Before nvwa's packages, as these have the modules listed.
+    for kernel in kernels:
+        guest.push(module(guest.suite, kernel),
+                   f"/lib/modules/{release(kernel, guest.suite)}/updates/")
     ours_install(guest, kernels)
     files = os.path.join(BENCH, "guest")
     guest.push(*(os.path.join(files, name) for name in ("fill-start", "fill-verify",
                                                         "stock-memory")), LIB)
     guest.push(os.path.join(OUT, "bench-tsc"), os.path.join(OUT, "bench-fill"),
                "/usr/local/bin/")
-    for kernel in kernels:
-        guest.push(module(guest.suite, kernel), f"{LIB}{release(kernel, guest.suite)}/")
-    # Found without depmod, which takes long.
-    guest.sh("cat >/etc/modprobe.d/bench.conf", stdin="install bench_mem "
-             f"/sbin/insmod {LIB}$(uname -r)/bench_mem.ko\n")
 
 
 def ours(guest, kind, size, target, force=False):
@@ -144,11 +152,58 @@ def stock(guest, kind, size, khz):
             "images_kb": stamps["images"]}
 
 
+def watch(guest, what):
+    """Have bench_mem in every kernel from now on, from before nvwa's own module."""
+    guest.sh("cat >/etc/modprobe.d/bench.conf",
+             stdin=f"options bench_mem {what}=1\nsoftdep nvwa pre: bench_mem\n")
+    guest.sh("modprobe bench_mem")
+
+
+def watched(guest):
+    """All that bench_mem has said, in every kernel so far."""
+    guest.sh("echo 1 >/sys/module/bench_mem/parameters/report")
+    with open(lab("console", "--path")[1].strip(), encoding="utf-8", errors="replace") as file:
+        return file.read() + guest.sh("dmesg")
+
+
+def waits_of(log):
+    """When there was nothing to do but to wait for the disk: [(from, to, ms)]."""
+    found = {}
+    for start, end, us in re.findall(r"bench_mem: wait (\d+) (\d+) (\d+)", log):
+        # One that went on was said again, as longer.
+        found[int(start)] = max(found.get(int(start), (0, 0)), (int(end), int(us) / 1000))
+    return [(start, end, ms) for start, (end, ms) in sorted(found.items())]
+
+
+def waited(waits, start, end):
+    """How much of a span of time was such waiting, ms."""
+    return sum(ms * max(0, min(end, to) - max(start, since)) / (to - since)
+               for since, to, ms in waits)
+
+
+def spans(last, waits):
+    """Blackout, phases and steps, without waiting for the disk, ms."""
+    khz = last["tsc_khz"]
+    # The program's own stamp has its PID for a name.
+    stamps = [(re.sub(r"^pid-\d+$", "resumed", stamp["step"]), stamp["tsc"])
+              for stamp in last["timeline"]]
+    first = dict(reversed(stamps))
+
+    def span(start, end):
+        return (end - start) / khz - waited(waits, start, end)
+
+    return {"blackout_ms": span(first["freeze"], first["resumed"]),
+            "waited_ms": waited(waits, first["freeze"], first["resumed"]),
+            "phases": {phase: span(first[start], first[end])
+                       for phase, (start, end) in PHASE_STAMPS.items()},
+            "steps": {f"{this[0]} > {following[0]}": span(this[1], following[1])
+                      for this, following in zip(stamps, stamps[1:])}}
+
+
 def floor(guest, size, khz):
     """A bare walk over as many struct pages, ms."""
     pages = size * 1024 // PAGE_KB
-    log = guest.sh("modprobe bench_mem && "
-                   f"echo {pages} >/sys/module/bench_mem/parameters/walk && dmesg")
+    log = guest.sh(f"echo {pages} >/sys/module/bench_mem/parameters/walk && dmesg")
     found = re.findall(r"bench_mem: walk (\d+) (\d+)", log)
     if not found or int(found[-1][0]) < pages:
         raise Failure("the walk over struct pages did not find so many")
@@ -167,17 +222,16 @@ def measure_growth(guest, name, size, options):
     fill, last = ours(guest, kind, size, kernel, force=True)
     fill.verify()
     fill.end()
+    waits = waits_of(watched(guest))
     # CRIU's restore is quicker with them: it gets what an ordinary boot has.
     changed = huge_pages(guest) != huge
     guest.sh(f"echo {huge} >{THP}")
     khz = last["tsc_khz"]
-    steps = steps_of(last)
-    steps["insertion, a part of the restore"] = sum(app["insert_ticks"]
-                                                    for app in last["apps"]) / khz
-    result = {"blackout_ms": last["blackout_ms"], "steps": steps,
-              "phases": {phase["name"]: phase["ms"] for phase in last["phases"]},
-              "pages": last["pages"], "suite": suite, "from": last["from"], "to": last["to"],
-              "floor": floor(guest, size, khz), "huge_pages_setting_lost": changed}
+    result = spans(last, waits)
+    result["steps"]["insertion, a part of the restore"] = sum(app["insert_ticks"]
+                                                              for app in last["apps"]) / khz
+    result |= {"pages": last["pages"], "suite": suite, "from": last["from"], "to": last["to"],
+               "floor": floor(guest, size, khz), "huge_pages_setting_lost": changed}
     if not options.side:
         result["stock"] = stock(guest, kind, size, khz)
     status, output = lab("splats", check=False)
@@ -205,6 +259,7 @@ def growth_runs(group, options, about):
             with Guest(memory, 1, label, suite, kernel, ("--accel", "icount")) as guest:
                 about.setdefault("memory", {}).update(guest.qemu())
                 install(guest, (kernel,))
+                watch(guest, "disk")
                 while todo:
                     started = time.monotonic()
                     name, size, number = todo[0]
@@ -220,38 +275,84 @@ def growth_runs(group, options, about):
 # --- RAM ----------------------------------------------------------------------
 
 
-def samples_of(log):
-    """What the module has seen: [(tsc, total, available, free, slab)], kB, in order."""
-    found = re.findall(r"bench_mem: sample (\d+) (\d+) (\d+) (\d+) (\d+)", log)
-    return sorted({tuple(map(int, sample)) for sample in found})
+SAMPLE = ("tsc", "total", "added", "available", "slab", "shmem", "anon", "tables")
+# Of each kB of added memory, what the kernel takes to manage it: 64 bytes a page.
+MEMMAP = 64 / 4096
+# A block comes online so long after the one before it, at most.
+ADD_MS = 200
+# What bench-mem tells apart; the rest is pages that the kernel took for other things.
+PARTS = ("slab", "shmem", "anon", "tables")
+PART_TEXTS = {"slab": "slab", "shmem": "files on a tmpfs", "anon": "memory of other programs",
+              "tables": "page tables", "other": "other pages of the kernel's",
+              "record": "the record", "copied": "pages that are there twice"}
+
+
+def samples_of(log, khz):
+    """What the module has seen, in order: [{"tsc": ticks, others: kB}]."""
+    found = re.findall(r"bench_mem: sample " + " ".join([r"(-?\d+)"] * len(SAMPLE)), log)
+    samples = [dict(zip(SAMPLE, values))
+               for values in sorted({tuple(map(int, sample)) for sample in found})]
+    # What manages memory is made for many blocks, before they come online one after the other.
+    for this, following in zip(samples[-2::-1], samples[:0:-1]):
+        if this["added"] < following["added"] and following["tsc"] - this["tsc"] < ADD_MS * khz:
+            this["added"] = following["added"]
+    return samples
 
 
 def at(samples, tsc):
     """The last sample up to a moment."""
-    before = [sample for sample in samples if sample[0] <= tsc]
+    before = [sample for sample in samples if sample["tsc"] <= tsc]
     if not before:
         raise Failure("the module has no sample of that moment")
     return before[-1]
 
 
-def extra(samples, last):
+def used(sample):
+    """kB that are not to be had, without what the kernel takes to manage memory."""
+    return sample["total"] - sample["available"] - sample["added"] * MEMMAP
+
+
+def worst(samples, base):
+    """The sample with most in use, and what of it was not in use at base, kB."""
+    most = max(samples, key=used)
+    parts = {part: most[part] - base[part] for part in PARTS}
+    return most, parts | {"other": round(used(most) - used(base)) - sum(parts.values())}
+
+
+def extra(samples, last, record_kb):
     """What an update took beyond what was in use before and after it, kB."""
     stamps = {}
     for stamp in last["timeline"]:
         stamps.setdefault(stamp["step"], stamp["tsc"])
-    old = [sample for sample in samples if sample[0] <= stamps["jump"]]
-    new = [sample for sample in samples if sample[0] > stamps["jump"]]
+    old = [sample for sample in samples if sample["tsc"] <= stamps["init-start"]]
+    new = [sample for sample in samples if sample["tsc"] > stamps["init-start"]]
     if not new:
         raise Failure("the module has no sample of the new kernel")
-    frozen = at(old, stamps["freeze"])
-    during = [sample for sample in old if sample[0] >= frozen[0]]
-    evacuated = last["pages"]["evacuated"] * PAGE_KB
-    used = [total - available for _, total, available, _, _ in new]
-    return {"loaded_kb": at(old, stamps["prepare"])[2] - frozen[2],
-            "evacuated_kb": evacuated,
-            "old_kb": frozen[2] - min(sample[2] for sample in during) - evacuated,
-            "old_slab_kb": max(sample[4] for sample in during) - frozen[4],
-            "new_kb": max(used) - used[-1] + last["pages"]["copied"] * PAGE_KB}
+    before, frozen = at(old, stamps["prepare"]), at(old, stamps["freeze"])
+    loading = [sample for sample in old if before["tsc"] <= sample["tsc"] <= frozen["tsc"]]
+    loaded = before["available"] - min(sample["available"] for sample in loading)
+    during = [sample for sample in old if sample["tsc"] >= frozen["tsc"]]
+    evacuated, copied = (last["pages"][what] * PAGE_KB for what in ("evacuated", "copied"))
+    most_old, parts_old = worst(during, frozen)
+    # The record's own pages are nobody's until all is settled.
+    resumed = [sample for sample in new if sample["tsc"] <= stamps["settled"]]
+    most_new, parts_new = worst(resumed, new[-1])
+    parts_old["other"] -= evacuated
+    parts_new |= {"record": record_kb, "copied": copied}
+    khz = last["tsc_khz"]
+    return {"loaded_kb": loaded, "evacuated_kb": evacuated, "record_kb": record_kb,
+            "old_kb": sum(parts_old.values()), "old_parts": parts_old,
+            "old_ms": (most_old["tsc"] - stamps["freeze"]) / khz,
+            "new_kb": sum(parts_new.values()), "new_parts": parts_new,
+            "new_ms": (most_new["tsc"] - stamps["init-start"]) / khz}
+
+
+def record_size(log):
+    """What the last record took, kB."""
+    found = re.findall(r"nvwa: sealed: \d+ pages, record of (\d+) bytes", log)
+    if not found:
+        raise Failure("the kernel log does not tell the size of the record")
+    return -(-int(found[-1]) // 1024)
 
 
 def peak_run(name, size, number, options, about):
@@ -262,17 +363,16 @@ def peak_run(name, size, number, options, about):
         with Guest(guest_memory(size, False), 1, f"{name}-{size}-{number}", suite, old) as guest:
             about.setdefault("memory", {}).update({"suite": suite})
             install(guest, (old, new))
-            guest.sh("echo bench_mem >/etc/modules-load.d/bench.conf; modprobe bench_mem")
+            watch(guest, "memory")
             fill, last = ours(guest, kind, size, new)
             # While the program is still there.
-            guest.sh("echo 1 >/sys/module/bench_mem/parameters/report")
+            log = watched(guest)
             fill.verify()
             fill.end()
-            log = lab("console", "--path")[1].strip()
-            with open(log, encoding="utf-8", errors="replace") as file:
-                samples = samples_of(file.read() + guest.sh("dmesg"))
-            result |= {"extra": extra(samples, last), "pages": last["pages"],
-                       "from": last["from"], "to": last["to"]}
+            samples = samples_of(log, last["tsc_khz"])
+            result |= {"extra": extra(samples, last, record_size(log)), "pages": last["pages"],
+                       "from": last["from"], "to": last["to"], "samples": samples,
+                       "timeline": last["timeline"], "tsc_khz": last["tsc_khz"]}
             if not options.side:
                 small = min(OTHER_SIZES)
                 images = stock(guest, kind, small, last["tsc_khz"])["images_kb"]
@@ -365,6 +465,21 @@ def peak_percent(run):
     return 100 * max(0, run["extra"]["old_kb"], run["extra"]["new_kb"]) / (run["size"] << 10)
 
 
+def peak_parts(runs, name):
+    """{"old": {part: MB}, "new": ...}: what is in use at the worst moment of either kernel."""
+    good = [run["extra"] for run in runs if run["name"] == name and not run["error"]]
+    return {kernel: {part: round(median(extra[f"{kernel}_parts"][part] for extra in good) / 1024, 1)
+                     for part in good[0][f"{kernel}_parts"]}
+            for kernel in ("old", "new") if good}
+
+
+def peak_text(runs, name):
+    """The same as text, a line for each kernel."""
+    return [f"in the {kernel} kernel: " + ", ".join(f"{PART_TEXTS[part]} {mb:+.1f} MB"
+                                                    for part, mb in found.items())
+            for kernel, found in peak_parts(runs, name).items()]
+
+
 def peak_summary(runs, name):
     good = [run for run in runs if run["name"] == name and not run["error"]]
     if not good:
@@ -407,6 +522,7 @@ def as_text(results, runs):
             fixed = result["fixed_mb"]
             out.append(f"  beyond the fixed part: loaded {fixed['loaded']} MB, "
                        f"evacuated {fixed['evacuated']} MB")
+            out += ["  " + line for line in peak_text(runs, result["name"])]
     for name in GROWTH:
         listed = [(kind, part, ms) for kind, part, ms in parts(runs, name)
                   if kind != "steps" or abs(ms) >= 0.1]
@@ -428,6 +544,9 @@ def as_markdown(results, runs):
             fixed = result["fixed_mb"]
             out.append(f"Its fixed part: {fixed['loaded']} MB loaded before the freeze, "
                        f"{fixed['evacuated']} MB evacuated.")
+            out += ["", "What is in use at the worst moment, beyond before (old kernel) and after "
+                    "(new kernel):", ""]
+            out += [f"- {line}" for line in peak_text(runs, result["name"])]
     tables = {name: {part: ms for kind, part, ms in parts(runs, name) if kind != "steps"}
               for name in GROWTH}
     tables = {name: table for name, table in tables.items() if table}
