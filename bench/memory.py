@@ -360,7 +360,8 @@ def peak_run(name, size, number, options, about):
     result = {"name": name, "size": size, "pair": number, "error": None}
     started = time.monotonic()
     try:
-        with Guest(guest_memory(size, False), 1, f"{name}-{size}-{number}", suite, old) as guest:
+        with Guest(guest_memory(size, False), 1, f"{name}-{size}-{number}", suite, old,
+                   ("--accel", "icount")) as guest:
             about.setdefault("memory", {}).update({"suite": suite})
             install(guest, (old, new))
             watch(guest, "memory")
