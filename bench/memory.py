@@ -292,10 +292,12 @@ def samples_of(log, khz):
     found = re.findall(r"bench_mem: sample " + " ".join([r"(-?\d+)"] * len(SAMPLE)), log)
     samples = [dict(zip(SAMPLE, values))
                for values in sorted({tuple(map(int, sample)) for sample in found})]
-    # What manages memory is made for many blocks, before they come online one after the other.
+    # What manages memory is made for many blocks, before they come online one after the other;
+    # and a block counts as memory before its pages are free: such a moment tells nothing.
     for this, following in zip(samples[-2::-1], samples[:0:-1]):
         if this["added"] < following["added"] and following["tsc"] - this["tsc"] < ADD_MS * khz:
             this["added"] = following["added"]
+            this["coming"] = True
     return samples
 
 
@@ -314,7 +316,7 @@ def used(sample):
 
 def worst(samples, base):
     """The sample with most in use, and what of it was not in use at base, kB."""
-    most = max(samples, key=used)
+    most = max((sample for sample in samples if "coming" not in sample), key=used)
     parts = {part: most[part] - base[part] for part in PARTS}
     return most, parts | {"other": round(used(most) - used(base)) - sum(parts.values())}
 
