@@ -8,7 +8,7 @@
 
 # All of it takes several times as long as on an ordinary kernel.
 : "${NVWA_TEST_DEADLINE:=1800}"
-export NVWA_LAB_DEADLINE=${NVWA_LAB_DEADLINE:-1200}
+export NVWA_LAB_DEADLINE=${NVWA_LAB_DEADLINE:-1800}
 
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
