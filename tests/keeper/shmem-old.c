@@ -263,7 +263,7 @@ static void test_pinned(void)
 
 	ring = syscall(SYS_io_uring_setup, 4, &params);
 	if (ring < 0 || syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1)) {
-		ok(true, "a page pinned for DMA # SKIP not possible on this kernel");
+		printf("# a page pinned for DMA: this kernel has no such thing\n");
 	} else {
 		same(begin(fd, &scratch, &header), 0, "begin");
 		same(capture_shmem(fd, file, ID, &c), -EBUSY, "a page pinned for DMA");
