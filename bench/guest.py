@@ -97,10 +97,11 @@ class Client:
 class Guest:
     """A context: in it the guest runs."""
 
-    def __init__(self, memory, cpus, label, suite=SUITE, kernel=OLD, options=()):
+    def __init__(self, memory, cpus, label, suite=SUITE, kernel=OLD, packages=(),
+                 options=()):
         self.label, self.suite = label, suite
         self.up = ["--suite", suite, "--kernel", kernel, "--memory", str(memory),
-                   "--cpus", str(cpus), *options]
+                   "--cpus", str(cpus), "--packages", " ".join(packages), *options]
         self.client = None
         self.pid = 0
 

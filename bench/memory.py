@@ -9,12 +9,13 @@ little what else the machine has to do.
 
 import os
 import re
+import shutil
 import subprocess
 import time
 from statistics import median
 
 from guest import BENCH, OUT, Failure, Guest, lab, release
-from sides import ours_install, update
+from sides import packages, update
 
 # In MB, by default; of the RAM only the largest, of all only what the host has memory for.
 SIZES = {"peak_extra_ram": [1024, 2048, 4096, 8192]}
@@ -35,21 +36,13 @@ KINDS = {"anon": "anonymous memory, 4 KiB pages", "thp": "transparent huge pages
 SPARE = 1536
 # What is left to the host, MB.
 HOST_SPARE = 2048
-# Modules for what no guest has: most of the time that depmod takes.
-UNUSED = ("sound drivers/gpu drivers/media drivers/staging drivers/iio drivers/hwmon drivers/usb "
-          "drivers/infiniband drivers/scsi drivers/mtd drivers/mfd drivers/input drivers/hid "
-          "drivers/net/ethernet drivers/net/wireless drivers/net/can drivers/net/usb "
-          "drivers/nfc drivers/isdn drivers/bluetooth drivers/ata drivers/comedi drivers/edac "
-          "drivers/platform drivers/pinctrl drivers/regulator drivers/leds drivers/target "
-          "drivers/accel drivers/md drivers/crypto net/netfilter/ipset net/mac80211 "
-          "fs/bcachefs fs/btrfs fs/xfs fs/ocfs2 fs/ceph fs/gfs2 fs/f2fs fs/smb")
 LIB = "/usr/local/lib/bench/"
 FILE = "/var/lib/bench-fill"
 THP = "/sys/kernel/mm/transparent_hugepage/enabled"
 PAGE_KB = 4
 # From the exec of the machine's init to the restore of the program.
 BOOT_STEP = "exec-init > restore"
-# Phase: its first and its last moment, as in tool/report.c.
+# Phase: its first and its last moment, as in tool/outcome.c.
 PHASE_STAMPS = {
     "prepare": ("prepare", "freeze"),
     "freeze": ("freeze", "jump"),
@@ -97,6 +90,26 @@ def module(suite, kernel):
                         "bench_mem.ko")
 
 
+def module_package(suite, kernel):
+    """A package of the module; nvwa's own packages have the modules listed (depmod)."""
+    made, name = module(suite, kernel), release(kernel, suite)
+    stage = os.path.join(OUT, "package", name)
+    package = os.path.join(OUT, "package", f"bench-mem-{name}.deb")
+    if os.path.exists(package) and os.path.getmtime(package) > os.path.getmtime(made):
+        return package
+    updates = os.path.join(stage, "lib", "modules", name, "updates")
+    os.makedirs(updates, exist_ok=True)
+    os.makedirs(os.path.join(stage, "DEBIAN"), exist_ok=True)
+    shutil.copy(made, updates)
+    with open(os.path.join(stage, "DEBIAN", "control"), "w", encoding="ascii") as control:
+        control.write(f"Package: bench-mem-{name}\nVersion: 1\nArchitecture: amd64\n"
+                      "Maintainer: nvwa developers <nvwa@localhost>\n"
+                      "Description: what nvwa's benchmarks ask the kernel\n")
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", stage, package], check=True,
+                   stdout=subprocess.DEVNULL)
+    return package
+
+
 class Fill:
     """bench-fill, running in the guest."""
 
@@ -115,13 +128,12 @@ class Fill:
                       "do sleep 0.1; done")
 
 
-def install(guest, kernels):
-    guest.sh(f"cd /lib/modules && for unused in {UNUSED}; do rm -rf */kernel/$unused; done")
-    # Before nvwa's packages, as these have the modules listed.
-    for kernel in kernels:
-        guest.push(module(guest.suite, kernel),
-                   f"/lib/modules/{release(kernel, guest.suite)}/updates/")
-    ours_install(guest, kernels)
+def image(suite, kernels):
+    """What a guest has in its image: nvwa, and the module bench_mem as a package."""
+    return packages(suite, kernels) + [module_package(suite, kernel) for kernel in kernels]
+
+
+def install(guest):
     files = os.path.join(BENCH, "guest")
     guest.push(*(os.path.join(files, name) for name in ("fill-start", "fill-verify",
                                                         "stock-memory")), LIB)
@@ -256,9 +268,10 @@ def growth_runs(group, options, about):
     while todo:
         try:
             label = f"{suite}-{kernel}-{todo[0][2]}-{todo[0][0]}-{todo[0][1]}"
-            with Guest(memory, 1, label, suite, kernel, ("--accel", "icount")) as guest:
+            with Guest(memory, 1, label, suite, kernel, image(suite, (kernel,)),
+                       ("--accel", "icount")) as guest:
                 about.setdefault("memory", {}).update(guest.qemu())
-                install(guest, (kernel,))
+                install(guest)
                 watch(guest, "disk")
                 while todo:
                     started = time.monotonic()
@@ -363,9 +376,9 @@ def peak_run(name, size, number, options, about):
     started = time.monotonic()
     try:
         with Guest(guest_memory(size, False), 1, f"{name}-{size}-{number}", suite, old,
-                   ("--accel", "icount")) as guest:
+                   image(suite, (old, new)), ("--accel", "icount")) as guest:
             about.setdefault("memory", {}).update({"suite": suite})
-            install(guest, (old, new))
+            install(guest)
             watch(guest, "memory")
             fill, last = ours(guest, kind, size, new)
             # While the program is still there.

@@ -339,7 +339,7 @@ lab_ssh_options() {
 		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
 		-o GlobalKnownHostsFile=/dev/null -o CheckHostIP=no \
 		-o ControlMaster=no -o ControlPath=none -o ConnectTimeout=10 \
-		-o ServerAliveInterval=2 -o ServerAliveCountMax=5
+		-o ServerAliveInterval=2 -o ServerAliveCountMax=$((lab_deadline / 36))
 }
 
 # ssh_greets SECONDS: the guest's sshd says hello within that time. Fails with a

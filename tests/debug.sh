@@ -26,7 +26,7 @@ debug_make() {
 		give_up "the module builds for $debug_release" "$(tail -n 30 "$build.log")"
 	"$top/packaging/modules-deb" "$debug_release" "$build/kmod/nvwa.ko" "$out" >/dev/null ||
 		give_up "there is a package of the module"
-	guest_debs=("$kernel/linux.deb" "$out/nvwa-modules-${debug_release}"_*.deb)
+	extra_debs=("$kernel/linux.deb" "$out/nvwa-modules-${debug_release}"_*.deb)
 }
 
 # debug_watches WHEN: what looks for mistakes is there, and has not given up.

@@ -140,8 +140,8 @@ guest() {
 	"$top/lab/sh" -- "$@"
 }
 
-# Packages that guest_up installs besides.
-guest_debs=()
+# Packages that guests have besides, once guest_debs was called.
+extra_debs=()
 
 # guest_boot LAB-UP-OPTIONS...: boot a guest as Debian makes it.
 guest_boot() {
@@ -151,24 +151,28 @@ guest_boot() {
 		give_up "the guest starts" "$(tail -n 30 "$out/up.log")"
 }
 
-# guest_up LAB-UP-OPTIONS...: boot a guest and put nvwa into it.
+# guest_debs SUITE: the packages that this checkout built, for the kernels of the suite.
+guest_debs() {
+	local release debs
+	debs=("$top"/build/nvwa_*_amd64.deb "${extra_debs[@]}")
+	for release in $("$top/lab/kernels" --suite "$1"); do
+		debs+=("$top/build/nvwa-modules-${release}"_*_amd64.deb)
+	done
+	echo "${debs[@]}"
+}
+
+# guest_up --suite SUITE LAB-UP-OPTIONS...: boot a guest that has nvwa.
 guest_up() {
-	guest_boot "$@"
-	guest_install >"$out/install.log" 2>&1 ||
-		give_up "nvwa is installed" "exit status $?
-$(tail -n 30 "$out/install.log")"
+	guest_boot --packages "$(guest_debs "$2")" "$@"
+	"$top/lab/push" "$tests_dir/guest/" /root/guest >"$out/install.log" 2>&1 ||
+		give_up "the guest takes files" "$(tail -n 30 "$out/install.log")"
 	pass "a guest with nvwa starts ($(tail -n 1 "$out/up.log" | sed "s/.*': //; s/, at .*//"))"
 }
 
-# The packages that this checkout built, for the kernels of the guest's suite.
+# guest_install SUITE: put nvwa into a guest that runs, as its owner would.
 guest_install() {
-	local suite release debs
-	suite=$(guest sed -n s/^VERSION_CODENAME=//p /etc/os-release) || return
-	debs=("$top"/build/nvwa_*_amd64.deb "${guest_debs[@]}")
-	for release in $("$top/lab/kernels" --suite "$suite"); do
-		debs+=("$top/build/nvwa-modules-${release}"_*_amd64.deb)
-	done
-	"$top/lab/push" "${debs[@]}" /root/debs/ &&
+	# shellcheck disable=SC2046 # names of files without blanks
+	"$top/lab/push" $(guest_debs "$1") /root/debs/ &&
 		"$top/lab/push" "$tests_dir/guest/" /root/guest &&
 		guest 'dpkg --force-unsafe-io -i /root/debs/*.deb'
 }

@@ -1,12 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The other way: from the newest 7.x back to 6.12, over IPv6 this time.
+# The other way: from the newest 7.x back to 6.12, over IPv6 this time, in a guest in
+# which nvwa was installed while it ran.
 
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 guest_ip=fd77::2
-guest_up --suite trixie --kernel 7 --memory 1536 --cpus 2
+guest_boot --suite trixie --kernel 7 --memory 1536 --cpus 2
+ok "the packages are installed" guest_install trixie
 redis_start
 redis_fill 64
 restore_config redis-server
