@@ -14,8 +14,13 @@
 guest_has="root swap ksm hugepages secretmem devmem pku"
 guest_dir=/var/lib/kinds
 
-memory_kinds_prepare() {
+kinds_push() {
 	make -s -C "$tests_dir/workloads" || give_up "the workloads compile"
+	"$top/lab/push" "$top/build/tests/workloads/" /usr/local/lib/workloads >/dev/null ||
+		give_up "the workloads are in the guest"
+}
+
+memory_kinds_prepare() {
 	guest 'set -e
 		fallocate -l 128M /swapfile
 		chmod 600 /swapfile
@@ -25,8 +30,7 @@ memory_kinds_prepare() {
 		echo 1 >/sys/kernel/mm/ksm/run
 		echo 8 >/proc/sys/vm/nr_hugepages' >"$out/prepare.log" 2>&1 ||
 		give_up "the guest is prepared" "$(cat "$out/prepare.log")"
-	"$top/lab/push" "$top/build/tests/workloads/" /usr/local/lib/workloads >/dev/null ||
-		give_up "the workloads are in the guest"
+	kinds_push
 }
 
 # kinds_start KIND...: all at once. Their PIDs are in pid[KIND].
