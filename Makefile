@@ -47,12 +47,13 @@ TOOL_SRC	:= $(wildcard tool/*.c)
 INIT_SRC	:= $(wildcard init/*.c)
 # Goes into the criu command, not into ours.
 PRELOAD_SRC	:= $(wildcard lib/apps/preload/*.c)
+PRELOAD_LIB_SRC	:= lib/record/keeper.c lib/base/error.c
 UNIT_SRC	:= $(wildcard tests/unit/test_*.c)
 
 LIB_OBJ		:= $(LIB_SRC:%.c=$(B)/obj/%.o)
 TOOL_OBJ	:= $(TOOL_SRC:%.c=$(B)/obj/%.o)
 INIT_OBJ	:= $(INIT_SRC:%.c=$(B)/obj/%.o)
-PRELOAD_OBJ	:= $(PRELOAD_SRC:%.c=$(B)/obj/%.o)
+PRELOAD_OBJ	:= $(patsubst %.c,$(B)/obj/preload/%.o,$(PRELOAD_SRC) $(PRELOAD_LIB_SRC))
 
 # The same again under the sanitizers, for the unit tests. A program's main.c
 # stays out: the test brings its own main().
@@ -113,6 +114,11 @@ $(UNIT): $(ASAN)/%: $(ASAN)/obj/tests/unit/%.o $(ASAN)/libprograms.a $(ASAN)/lib
 $(ASAN)/nvwa: $(ASAN)/obj/tool/main.o $(ASAN)/libprograms.a $(ASAN)/libnvwa.a
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS) $(SANITIZE) $(NVWA_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(B)/obj/preload/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(say) CC $@
+	$(Q)$(CC) $(CFLAGS) $(NVWA_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -206,7 +212,7 @@ install: all
 	$(INSTALL) -D -m 755 -t $(DESTDIR)$(LIBDIR) $(B)/nvwa-init $(B)/nvwa-placeholder
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(LIBDIR) $(B)/libnvwa-criu.so
 	$(INSTALL) -D -m 755 -t $(DESTDIR)$(UNITDIR)/system-generators $(B)/nvwa-generator
-	$(INSTALL) -D -m 644 -t $(DESTDIR)$(UNITDIR)/system $(wildcard systemd/*.service)
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(UNITDIR)/system $(wildcard systemd/*.service systemd/*.target)
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(SYSCONFDIR)/nvwa $(wildcard packaging/etc/*.yaml)
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 $(wildcard man/*.5)
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 $(wildcard man/*.8)

@@ -334,14 +334,15 @@ int capture_job_take(struct capture_job *j, u64 addr, struct page **pages, long 
 	return err;
 }
 
-int capture_job_init(struct capture_job *j, struct capture *c, const char *kind, u64 id)
+int capture_job_init(struct capture_job *j, struct capture *c, const char *kind, u64 id,
+		     bool writes_unpinned)
 {
 	*j = (struct capture_job){
 		.c = c,
 		.kind = kind,
 		.id = id,
 	};
-	holders_init(j, c->writes_unpinned);
+	holders_init(j, writes_unpinned);
 	j->pages = kmalloc_array(CAPTURE_BATCH, sizeof(*j->pages), GFP_KERNEL);
 	return j->pages ? 0 : -ENOMEM;
 }
@@ -570,8 +571,8 @@ static int job_run(struct job *j)
 		s[i].job = j;
 		s[i].first = total / nr * i;
 		s[i].end = i + 1 < nr ? total / nr * (i + 1) : total;
-		err = capture_job_init(&s[i].common, j->c, "process", j->arg->pid);
-		holders_init(&s[i].common, writes_unpinned(j->mm));
+		err = capture_job_init(&s[i].common, j->c, "process", j->arg->pid,
+				       writes_unpinned(j->mm));
 	}
 	if (!err) {
 		crew_run(shard_work, s, sizeof(*s), nr);

@@ -40,10 +40,14 @@ struct capture_job {
 	s64 unknown_wait_ns;
 	u64 nr_unknown;			/* pages with a reference of unknown purpose */
 };
-/* Allocates; capture_job_free() in any case. */
-int capture_job_init(struct capture_job *j, struct capture *c, const char *kind, u64 id);
+/*
+ * Something may write into pages without pinning them: then it waits for those
+ * who hold some for an unknown purpose. Allocates; capture_job_free() in any case.
+ */
+int capture_job_init(struct capture_job *j, struct capture *c, const char *kind, u64 id,
+		     bool writes_unpinned);
 void capture_job_free(struct capture_job *j);
-/* holders.c: how long this call may wait; something may write into pages without pinning them. */
+/* holders.c: how long this call may wait. */
 void holders_init(struct capture_job *j, bool writes_unpinned);
 /*
  * Wait until nobody else holds these pages, which follow each other from addr

@@ -8,32 +8,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "uapi/nvwa.h"
-
-/* All of them, by address; NULL with errno set. */
-static struct nvwa_vma *list_vmas(int keeper, pid_t pid, size_t *nr)
-{
-	struct nvwa_vmas v = { .size = sizeof(v), .pid = pid };
-	struct nvwa_vma *list = NULL;
-
-	/* Twice: how many, and which. The process stands still, so they are as many. */
-	if (ioctl(keeper, NVWA_IOC_VMAS, &v) < 0)
-		return NULL;
-	*nr = v.nr;
-	list = calloc(*nr + 1, sizeof(*list));
-	v.vmas = (uintptr_t)list;
-	if (list && (ioctl(keeper, NVWA_IOC_VMAS, &v) < 0 || v.nr != *nr)) {
-		free(list);
-		return NULL;
-	}
-
-	return list;
-}
+#include "lib/record/keeper.h"
 
 /* False if the two disagree on what there is. */
 static bool merge(FILE *maps, FILE *out, const struct nvwa_vma *vmas, size_t nr)
@@ -58,15 +37,18 @@ static bool merge(FILE *maps, FILE *out, const struct nvwa_vma *vmas, size_t nr)
 
 int smaps_abridged(int keeper, int dir, pid_t pid)
 {
-	struct nvwa_vma *vmas;
+	struct nvwa_vma *vmas = NULL;
 	FILE *maps = NULL, *out = NULL;
 	bool good = false;
 	int fd, copy;
+	uint32_t mm_flags;
 	size_t nr;
 
-	vmas = list_vmas(keeper, pid, &nr);
-	if (!vmas)
+	copy = keeper_vmas(keeper, pid, &vmas, &nr, &mm_flags);
+	if (copy < 0) {
+		errno = -copy;
 		return -1;
+	}
 	fd = syscall(SYS_openat, dir, "maps", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0)
 		maps = fdopen(fd, "r");
