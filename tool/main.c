@@ -33,6 +33,15 @@ const struct verb verbs[] = {
 		"show what runs, and what came of the last update",
 		(const struct verb_flag[]) { FLAG_JSON, FLAG_CONFIG, { } }, false,
 	}, {
+		"report", verb_report, "",
+		"show where the time of the last update went",
+		(const struct verb_flag[]) {
+			FLAG_JSON,
+			{ "--svg FILE", "draw it into FILE" },
+			{ "--file REPORT", "of another report than /var/lib/nvwa/last.json" },
+			{ },
+		}, false,
+	}, {
 		"init", verb_init, "",
 		"clean up what an interrupted update left behind",
 		(const struct verb_flag[]) { { } }, false,
@@ -41,6 +50,7 @@ const struct verb verbs[] = {
 		"bring programs back in the new kernel (called by systemd)",
 		(const struct verb_flag[]) {
 			{ "--files", "put back files in shared temporary directories" },
+			{ "--warm", "have CRIU look at this kernel" },
 			{ "--net", "bring back addresses and routes" },
 			{ "--unit NAME", "restore a service" },
 			{ "--fresh NAME", "start a service afresh that could not be restored" },

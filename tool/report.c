@@ -1,225 +1,116 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What came of an update: a result for each app, and the report that stays. */
+/* nvwa report: where the time of the last update went. */
 #include <errno.h>
-#include <inttypes.h>
-#include <limits.h>
+#include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
-#include "lib/base/cleanup.h"
-#include "lib/base/clock.h"
-#include "lib/base/file.h"
-#include "lib/record/keeper.h"
 #include "tool/carry.h"
+#include "tool/common.h"
 #include "tool/json.h"
-#include "tool/report.h"
+#include "tool/timeline.h"
+#include "tool/verbs.h"
 
-#define RESULT_FILE	"result.json"
-
-static int write_json(const char *path, struct json_object *o)
-{
-	const char *text = json_format(o);
-
-	return text ? file_write(path, text, strlen(text), 0644) : -ENOMEM;
-}
-
-int report_app_result(const char *dir, int status, const struct app_restored *done,
-		      uint64_t start, const char *detail)
-{
-	struct json_object *o = json_object_new_object();
-	uint64_t now = clock_tsc();
-	char path[PATH_MAX];
-	int r;
-
-	json_put_text(o, "outcome", status < 0 ? "failed" : "resumed");
-	json_put_text(o, "detail", detail);
-	json_put_number(o, "pid", done->pid);
-	json_put_number(o, "inserted", done->nr_inserted);
-	json_put_number(o, "copied", done->nr_copied);
-	json_put_number(o, "start_tsc", start);
-	json_put_number(o, "insert_ticks", done->insert_ticks);
-	json_put_number(o, "tsc", now);
-	r = path_format(path, sizeof(path), "%s/" RESULT_FILE, dir);
-	if (r == 0)
-		r = write_json(path, o);
-	json_object_put(o);
-	return r;
-}
-
-static struct json_object *read_result(const char *name)
-{
-	char path[PATH_MAX];
-
-	if (path_format(path, sizeof(path), NVWA_STATE_DIR "/" CARRY_APPS "/%s/" RESULT_FILE,
-			name) < 0)
-		return NULL;
-	return json_object_from_file(path);
-}
-
-static bool is_resumed(struct json_object *result)
-{
-	struct json_object *outcome;
-
-	return json_object_object_get_ex(result, "outcome", &outcome) &&
-	       strcmp(json_object_get_string(outcome), "resumed") == 0;
-}
-
-bool report_app_resumed(const char *name)
-{
-	struct json_object *result = read_result(name);
-	bool resumed = is_resumed(result);
-
-	json_object_put(result);
-	return resumed;
-}
-
-/* A time line: named moments of both kernels on one clock. */
-struct stamp {
-	char step[32];
-	uint64_t tsc;
+static const struct option options[] = {
+	{ "json", no_argument, NULL, 'j' },
+	{ "svg", required_argument, NULL, 's' },
+	{ "file", required_argument, NULL, 'f' },
+	{ "help", no_argument, NULL, 'h' },
+	{ },
 };
 
-#define MAX_STAMPS	256
-
-struct stamps {
-	struct stamp list[MAX_STAMPS];
-	size_t nr;
-};
-
-static void add_stamp(struct stamps *s, const char *step, uint64_t tsc)
+static int draw(const struct timeline *t, const char *path)
 {
-	if (s->nr == MAX_STAMPS)
-		return;
-	snprintf(s->list[s->nr].step, sizeof(s->list[0].step), "%s", step);
-	s->list[s->nr++].tsc = tsc;
-}
+	FILE *out = fopen(path, "we");
+	bool bad;
 
-static void add_lines(struct stamps *s, char *text)
-{
-	char *line;
-
-	while ((line = strsep(&text, "\n"))) {
-		char step[32];
-		uint64_t tsc;
-
-		if (sscanf(line, "%31s %" SCNu64, step, &tsc) == 2)
-			add_stamp(s, step, tsc);
+	if (!out) {
+		complain("cannot write %s: %s", path, strerror(errno));
+		return EXIT_FAILURE;
 	}
+	timeline_draw(t, out);
+	bad = ferror(out);
+	if (fclose(out) || bad) {
+		complain("cannot write %s: %s", path, strerror(errno));
+		return EXIT_FAILURE;
+	}
+
+	return EXIT_OK;
 }
 
-static void add_file(struct stamps *s, const char *path)
+static int show(struct json_object *report, const char *path, bool json, const char *svg)
 {
-	_cleanup_free_ char *text = NULL;
+	struct timeline t;
+	int status = EXIT_OK, r;
 
-	if (file_read(path, &text, NULL) == 0)
-		add_lines(s, text);
+	r = timeline_read(&t, report);
+	if (r < 0) {
+		complain("%s has no time line: %s", path, r == -ENODATA ?
+			 "it is not the report of an update that got to a new kernel" :
+			 strerror(-r));
+		status = EXIT_FAILURE;
+	} else if (svg) {
+		status = draw(&t, svg);
+	} else if (json) {
+		struct json_object *o = timeline_json(&t);
+
+		puts(json_format(o));
+		json_object_put(o);
+	} else {
+		timeline_print(&t, stdout);
+	}
+	timeline_free(&t);
+
+	return status;
 }
 
-/* The first stamp of that name, 0 if there is none. */
-static uint64_t stamp(const struct stamps *s, const char *step)
+int verb_report(int argc, char **argv)
 {
-	for (size_t i = 0; i < s->nr; i++)
-		if (strcmp(s->list[i].step, step) == 0)
-			return s->list[i].tsc;
-	return 0;
-}
+	const char *svg = NULL, *file = NULL, *path;
+	struct json_object *report;
+	bool json = false;
+	int c, status;
 
-static void add_phase(struct json_object *phases, const char *name, uint64_t from, uint64_t to,
-		      uint32_t tsc_khz)
-{
-	struct json_object *phase;
-
-	if (!from || to < from || !tsc_khz)
-		return;
-	phase = json_object_new_object();
-	json_put_text(phase, "name", name);
-	json_object_object_add(phase, "ms", json_object_new_double((double)(to - from) / tsc_khz));
-	json_object_array_add(phases, phase);
-}
-
-static struct json_object *phase_list(const struct stamps *s, uint64_t resumed, uint32_t tsc_khz)
-{
-	struct json_object *phases = json_object_new_array();
-
-	add_phase(phases, "prepare", stamp(s, "prepare"), stamp(s, "freeze"), tsc_khz);
-	add_phase(phases, "freeze", stamp(s, "freeze"), stamp(s, "jump"), tsc_khz);
-	add_phase(phases, "jump and boot", stamp(s, "jump"), stamp(s, "init-start"), tsc_khz);
-	add_phase(phases, "adopt", stamp(s, "init-start"), stamp(s, "exec-init"), tsc_khz);
-	add_phase(phases, "resume", stamp(s, "exec-init"), resumed, tsc_khz);
-	add_phase(phases, "settle", resumed, stamp(s, "settled"), tsc_khz);
-	return phases;
-}
-
-int report_write(struct json_object *update, int keeper, const struct nvwa_release *release)
-{
-	struct json_object *last = NULL, *apps, *list = json_object_new_array();
-	_cleanup_free_ char *own = timeline_text();
-	uint64_t inserted = 0, copied = 0, resumed = 0;
-	struct stamps stamps = { .nr = 0 };
-	struct json_object *pages, *steps;
-	struct nvwa_info info;
-	bool all = true;
-	int r;
-
-	r = keeper_info(keeper, &info);
-	if (r < 0)
-		return r;
-	add_file(&stamps, NVWA_STATE_DIR "/" CARRY_TIMELINE_OLD);
-	add_file(&stamps, NVWA_STATE_DIR "/" CARRY_TIMELINE_INIT);
-	if (json_object_deep_copy(update, &last, NULL) < 0)
-		return -ENOMEM;
-	json_object_object_del(last, "sysctls");
-	if (!json_object_object_get_ex(last, "apps", &apps))
-		apps = NULL;
-	for (size_t i = 0; apps && i < json_object_array_length(apps); i++) {
-		struct json_object *app = json_object_array_get_idx(apps, i), *name;
-		struct json_object *result;
-
-		json_object_object_get_ex(app, "name", &name);
-		result = read_result(json_object_get_string(name));
-		if (!result) {
-			result = json_object_new_object();
-			json_put_text(result, "outcome", "failed");
-			json_put_text(result, "detail", "its restore was never started");
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (c) {
+		case 'j':
+			json = true;
+			break;
+		case 's':
+			svg = optarg;
+			break;
+		case 'f':
+			file = optarg;
+			break;
+		case 'h':
+			return verb_usage("report");
+		default:
+			return EXIT_USAGE;
 		}
-		all = all && is_resumed(result);
-		inserted += json_number(result, "inserted");
-		copied += json_number(result, "copied");
-		if (is_resumed(result) && (uint64_t)json_number(result, "tsc") > resumed)
-			resumed = json_number(result, "tsc");
-		if (json_get(result, "start_tsc"))
-			add_stamp(&stamps, "restore", json_number(result, "start_tsc"));
-		add_stamp(&stamps, json_object_get_string(name), json_number(result, "tsc"));
-		json_object_object_add(result, "name", json_object_get(name));
-		json_object_array_add(list, result);
 	}
-	json_object_object_add(last, "apps", list);
-	if (own)
-		add_lines(&stamps, own);
-	json_put_text(last, "outcome", all ? "resumed" : "incomplete");
-	json_put_number(last, "finished", time(NULL));
-	if (json_object_object_get_ex(last, "pages", &pages)) {
-		json_put_number(pages, "inserted", inserted);
-		json_put_number(pages, "copied", copied);
-		json_put_number(pages, "wiped", release->nr_wiped);
+	if (optind < argc) {
+		complain("report takes no argument, but was given %s", argv[optind]);
+		return EXIT_USAGE;
 	}
-	json_put_number(last, "tsc_khz", info.tsc_khz);
-	if (resumed && info.tsc_khz)
-		json_object_object_add(last, "blackout_ms", json_object_new_double(
-			(double)(resumed - stamp(&stamps, "freeze")) / info.tsc_khz));
-	json_object_object_add(last, "phases", phase_list(&stamps, resumed, info.tsc_khz));
-	steps = json_object_new_array();
-	for (size_t i = 0; i < stamps.nr; i++) {
-		struct json_object *step = json_object_new_object();
+	if (json && svg) {
+		complain("report prints JSON or draws, not both at once");
+		return EXIT_USAGE;
+	}
+	path = file ?: CARRY_LAST;
+	if (access(path, R_OK) < 0) {
+		complain("cannot read %s: %s", path, !file && errno == ENOENT ?
+			 "there was no update of this machine yet" : strerror(errno));
+		return EXIT_FAILURE;
+	}
+	report = json_object_from_file(path);
+	if (!report) {
+		complain("%s is no JSON", path);
+		return EXIT_FAILURE;
+	}
+	status = show(report, path, json, svg);
+	json_object_put(report);
 
-		json_put_text(step, "step", stamps.list[i].step);
-		json_put_number(step, "tsc", stamps.list[i].tsc);
-		json_object_array_add(steps, step);
-	}
-	json_object_object_add(last, "timeline", steps);
-	r = write_json(CARRY_LAST, last);
-	json_object_put(last);
-	return r;
+	return status;
 }

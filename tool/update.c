@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "lib/apps/app.h"
+#include "lib/apps/criu.h"
 #include "lib/apps/footprint.h"
 #include "lib/apps/quiesce.h"
 #include "lib/base/cleanup.h"
@@ -474,6 +475,7 @@ static int write_update(struct update *u)
 	json_put_text(root, "from", u->running.release);
 	json_put_text(root, "to", u->release);
 	json_put_number(root, "started", time(NULL));
+	json_put_number(root, "criu_version", criu_version());
 	json_put_number(pages, "pinned", u->pages.nr_pinned);
 	json_put_number(pages, "evacuated", u->pages.nr_evacuated);
 	json_put_number(pages, "unshared", u->pages.nr_unshared);

@@ -30,6 +30,7 @@ int verb_usage(const char *name);
 int verb_check(int argc, char **argv);
 int verb_update(int argc, char **argv);
 int verb_status(int argc, char **argv);
+int verb_report(int argc, char **argv);
 int verb_init(int argc, char **argv);
 int verb_resume(int argc, char **argv);
 int verb_help(int argc, char **argv);

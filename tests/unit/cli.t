@@ -41,16 +41,52 @@ runs "version takes nothing" 2 "takes no argument.*more" version more
 runs "an unknown verb" 2 "no verb upgrade.*nvwa help" upgrade
 runs "an unknown option in a verb's place" 2 "no verb --force" --force
 runs "help of an unknown verb" 2 "name of one verb" help upgrade
-for verb in check update status init help version resume; do
+for verb in check update status report init help version resume; do
 	runs "help $verb" 0 "^usage: nvwa $verb" help "$verb"
 	runs "$verb --help" 0 "^usage: nvwa $verb" "$verb" --help
 done
-for verb in check update status init; do
+for verb in check update status report init; do
 	runs "$verb with an unknown option" 2 "nvwa $verb: .*--nonsense" "$verb" --nonsense
 done
 runs "check of two releases" 2 "one release at most" check a b
 runs "update to two releases" 2 "one release at most" update a b
 runs "status of something" 2 "takes no argument.*redis" status redis
+runs "report of something" 2 "takes no argument.*redis" report redis
+runs "report as two things" 2 "not both" report --json --svg "$work/x.svg"
+runs "report of no file" 1 "cannot read $work/none.json" report --file "$work/none.json"
+echo '{' >"$work/broken.json"
+runs "report of a broken file" 1 "broken.json is no JSON" report --file "$work/broken.json"
+echo '{"from":"6.12","to":"7.3","outcome":"failed"}' >"$work/failed.json"
+runs "report of an update without a time line" 1 "failed.json has no time line" \
+	report --file "$work/failed.json"
+# 1000 ticks a ms; a blackout of 300 ms, of which the jump and the boot take 100.
+cat >"$work/last.json" <<'END'
+{"from": "6.12", "to": "7.3", "tsc_khz": 1000, "apps": [
+ {"name": "a<b", "outcome": "resumed", "start_tsc": 1250000, "tsc": 1300000, "insert_ticks": 20000},
+ {"name": "never", "outcome": "failed"}],
+ "timeline": [{"step": "prepare", "tsc": 1000}, {"step": "freeze", "tsc": 1000000},
+ {"step": "jump", "tsc": 1100000}, {"step": "init-start", "tsc": 1200000},
+ {"step": "settled", "tsc": 1500000}, {"step": "restore", "tsc": 1250000},
+ {"step": "a<b", "tsc": 1300000}]}
+END
+runs "report" 0 "blackout 300.0 ms.* 200.0 +100.0 +33.3 % +new +the kernel boots .*250.0 +300.0 +20.0 +a<b$" \
+	report --file "$work/last.json"
+runs "report: what comes after the blackout has no share" 0 " 500.0 +200.0 +new +the machine settles" \
+	report --file "$work/last.json"
+runs "report --json" 0 '"blackout_ms": ?300.0.*"step": ?"init-start".*"share": ?0.3333' \
+	report --json --file "$work/last.json"
+runs "report --svg" 0 "^$" report --svg "$work/last.svg" --file "$work/last.json"
+runs "report --svg into nowhere" 1 "cannot write $work/none/x.svg" \
+	report --svg "$work/none/x.svg" --file "$work/last.json"
+count=$((count + 1))
+if python3 -c "import sys, xml.dom.minidom as x
+lanes = [t.firstChild.data for t in x.parse(sys.argv[1]).getElementsByTagName('text')]
+sys.exit('a<b' not in lanes or 'the kernel boots: 100.0 ms, 33.3 %' not in lanes)" "$work/last.svg"; then
+	echo "ok $count - the drawing is XML, with a lane for the program and the shares"
+else
+	failed=1
+	echo "not ok $count - the drawing is XML, with a lane for the program and the shares"
+fi
 runs "init of something" 2 "takes no argument.*redis" init redis
 runs "an option without its value" 2 "requires an argument" check --config
 
