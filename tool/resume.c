@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/apps/app.h"
+#include "lib/apps/criu.h"
 #include "lib/apps/paths.h"
 #include "lib/apps/units.h"
 #include "lib/base/cleanup.h"
@@ -26,7 +27,7 @@
 #include "tool/common.h"
 #include "tool/config.h"
 #include "tool/json.h"
-#include "tool/report.h"
+#include "tool/outcome.h"
 #include "tool/sizes.h"
 #include "tool/verbs.h"
 
@@ -76,7 +77,7 @@ static int resume_app(const char *name, pid_t placeholder)
 			error_set(&err, -r, "%s", strerror(-r));
 		complain("%s is not resumed: %s", name, err.text);
 	}
-	report_app_result(dir, r, &done, start, err.text);
+	outcome_app(dir, r, &done, start, err.text);
 	return r < 0 ? EXIT_FAILURE : EXIT_OK;
 }
 
@@ -100,6 +101,18 @@ static struct json_object *update_read(void)
 		complain("cannot read " NVWA_STATE_DIR "/" CARRY_UPDATE ": there is no update "
 			 "to resume");
 	return update;
+}
+
+/* What CRIU knows of this kernel, in the words of the version that made the images. */
+static int resume_warm(void)
+{
+	struct json_object *update = update_read();
+
+	if (!update)
+		return EXIT_FAILURE;
+	criu_reuse(json_number(update, "criu_version"));
+	json_object_put(update);
+	return EXIT_OK;
 }
 
 static int resume_programs(void)
@@ -284,7 +297,7 @@ static int resume_settle(void)
 	if (update) {
 		give_back_sysctls(update);
 		give_back_tmpfs(update);
-		if (report_write(update, keeper, &release) < 0)
+		if (outcome_write(update, keeper, &release) < 0)
 			status = EXIT_FAILURE;
 	}
 	json_object_put(update);
@@ -299,6 +312,7 @@ static const struct option options[] = {
 	{ "unit", required_argument, NULL, 'u' },
 	{ "fresh", required_argument, NULL, 'r' },
 	{ "programs", no_argument, NULL, 'p' },
+	{ "warm", no_argument, NULL, 'w' },
 	{ "memory", no_argument, NULL, 'm' },
 	{ "settle", no_argument, NULL, 's' },
 	{ "help", no_argument, NULL, 'h' },
@@ -335,6 +349,8 @@ int verb_resume(int argc, char **argv)
 		return resume_fresh(optarg);
 	case 'p':
 		return resume_programs();
+	case 'w':
+		return resume_warm();
 	case 'm':
 		return resume_memory();
 	case 's':

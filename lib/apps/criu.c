@@ -29,7 +29,7 @@
 static const char *const shared_namespaces[] = { "mnt", "uts", "ipc", "net", "cgroup" };
 #define NR_SHARED	(sizeof(shared_namespaces) / sizeof(shared_namespaces[0]))
 
-int criu_version(void)
+static int ask_version(void)
 {
 	char *argv[] = { (char *)app_paths()->criu, (char *)"--version", NULL };
 	_cleanup_free_ char *out = NULL;
@@ -45,6 +45,20 @@ int criu_version(void)
 		return -ENOENT;
 
 	return major * 10000 + minor * 100 + patch;
+}
+
+int criu_version(void)
+{
+	static const char *asked;
+	static int version;
+
+	/* Once: while programs are frozen there is no time to ask. */
+	if (!asked || strcmp(asked, app_paths()->criu)) {
+		version = ask_version();
+		asked = version < 0 ? NULL : app_paths()->criu;
+	}
+
+	return version;
 }
 
 void criu_arg(struct criu *criu, const char *fmt, ...)

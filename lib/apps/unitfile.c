@@ -197,8 +197,8 @@ static void write_additions(struct transform *t)
 {
 	fputs("[Unit]\n"
 	      "DefaultDependencies=no\n"
-	      "After=local-fs.target systemd-tmpfiles-setup.service systemd-journald.socket\n"
-	      "After=nvwa-net.service nvwa-files.service apparmor.service\n"
+	      "Wants=nvwa-ready.target\n"
+	      "After=nvwa-ready.target\n"
 	      "Before=nvwa-resume.service shutdown.target\n"
 	      "Conflicts=shutdown.target\n"
 	      "OnFailure=nvwa-fresh@%n.service\n"

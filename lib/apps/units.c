@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/apps/bus.h"
+#include "lib/apps/first.h"
 #include "lib/apps/paths.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
@@ -23,8 +24,6 @@
 static const struct {
 	const char *unit, *wanted_by;
 } static_units[] = {
-	{ "nvwa-net.service", "sysinit.target" },
-	{ "nvwa-files.service", "sysinit.target" },
 	{ "nvwa-resume.service", "sysinit.target" },
 	{ "nvwa-memory.service", "sysinit.target" },
 	{ "nvwa-settle.service", "multi-user.target" },
@@ -151,7 +150,8 @@ int apps_generate_units(const char *state, const char *early, struct error *err)
 	if (r < 0)
 		return error_set(err, -r, "cannot keep /tmp: %s", strerror(-r));
 
-	return 0;
+	/* Only when everything else is there. */
+	return first_generate(state, early, err);
 }
 
 int apps_forget_units(struct error *err)

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The first boot after an update begins with what carried programs need, and
+ * no more: a boot of its own, with nvwa-first.target for its default target.
+ */
+#include "lib/apps/first.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/apps/paths.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/file.h"
+
+#define FIRST		"nvwa-first.target"
+#define READY		"nvwa-ready.target"
+#define CONFIGURED	"/etc/systemd/system"
+
+/* Where systemd looks for units, but for those of generators; see systemd.unit(5). */
+static const char *const unit_dirs[] = {
+	CONFIGURED, "/run/systemd/system", "/usr/local/lib/systemd/system",
+	"/usr/lib/systemd/system",
+};
+
+/* Goes first where it is enabled: nothing may be reachable or unconfined, not even for a moment. */
+static const char *const guards[] = {
+	"apparmor.service", "netfilter-persistent.service", "nftables.service", "ufw.service",
+};
+
+static const char *const devices[] = {
+	"systemd-udevd.service", "systemd-udev-trigger.service",
+};
+
+static bool fstab_needs_devices(const char *path)
+{
+	FILE *f = setmntent(path, "re");
+	bool needed = false;
+	struct mntent *m;
+
+	if (!f)
+		return false;
+	while (!needed && (m = getmntent(f)))
+		needed = strcmp(m->mnt_dir, "/") && strcmp(m->mnt_type, "swap") &&
+			(!strncmp(m->mnt_fsname, "/dev/", 5) || strchr(m->mnt_fsname, '='));
+	endmntent(f);
+
+	return needed;
+}
+
+bool first_needs_devices(const char *fstab, const char *list, const char *links)
+{
+	_cleanup_free_ char *names = NULL;
+	char path[PATH_MAX], *rest, *name;
+
+	if (fstab_needs_devices(fstab))
+		return true;
+	if (file_read(list, &names, NULL) < 0)
+		return false;
+	rest = names;
+	while ((name = strsep(&rest, "\n"))) {
+		if (*name && (path_format(path, sizeof(path), "%s/%s", links, name) < 0 ||
+			      access(path, F_OK)))
+			return true;
+	}
+
+	return false;
+}
+
+/* What default.target is a link to; false if it is a unit of its own, or none. */
+static bool find_default(char *name, size_t size)
+{
+	char path[PATH_MAX], target[PATH_MAX];
+	ssize_t n;
+
+	for (size_t i = 0; i < sizeof(unit_dirs) / sizeof(unit_dirs[0]); i++) {
+		const char *base;
+
+		if (path_format(path, sizeof(path), "%s/default.target", unit_dirs[i]) < 0)
+			return false;
+		n = readlink(path, target, sizeof(target) - 1);
+		if (n < 0 && errno == ENOENT)
+			continue;
+		if (n <= 0)
+			return false;
+		target[n] = '\0';
+		base = strrchr(target, '/');
+		base = base ? base + 1 : target;
+		return strcmp(base, "default.target") && !path_format(name, size, "%s", base);
+	}
+
+	return false;
+}
+
+/* Have a target want a unit: a link of its name, to its file. */
+static int want(const char *early, const char *target, const char *unit, const char *file)
+{
+	char path[PATH_MAX];
+	int r;
+
+	r = path_format(path, sizeof(path), "%s/%s.wants", early, target);
+	if (!r)
+		r = dir_make(path);
+	if (!r)
+		r = path_format(path, sizeof(path), "%s/%s.wants/%s", early, target, unit);
+	if (!r && symlink(file, path) && errno != EEXIST)
+		r = -errno;
+
+	return r;
+}
+
+/* Of the distribution's units; whose file it is does not matter to systemd. */
+static int want_before(const char *early, const char *unit)
+{
+	char file[PATH_MAX];
+	int r = path_format(file, sizeof(file), "%s/%s", app_paths()->units, unit);
+
+	return r < 0 ? r : want(early, READY, unit, file);
+}
+
+/* Is the unit started at boot: is there a link to it in what some target wants? */
+static bool is_enabled(DIR *configured, const char *unit)
+{
+	struct dirent *d;
+
+	rewinddir(configured);
+	while ((d = readdir(configured))) {
+		char path[PATH_MAX];
+		size_t len = strlen(d->d_name);
+
+		if (len > 6 && !strcmp(d->d_name + len - 6, ".wants") &&
+		    !path_format(path, sizeof(path), CONFIGURED "/%s/%s", d->d_name, unit) &&
+		    !access(path, F_OK))
+			return true;
+	}
+
+	return false;
+}
+
+static int want_guards(const char *early)
+{
+	_cleanup_closedir_ DIR *configured = opendir(CONFIGURED);
+	int r = 0;
+
+	if (!configured)
+		return errno == ENOENT ? 0 : -errno;
+	for (size_t i = 0; !r && i < sizeof(guards) / sizeof(guards[0]); i++) {
+		if (is_enabled(configured, guards[i]))
+			r = want_before(early, guards[i]);
+	}
+
+	return r;
+}
+
+/* The rest of the boot, which is the target of this name. */
+static int want_rest(const char *early, const char *target)
+{
+	char unit[NAME_MAX + 1], file[PATH_MAX];
+	int r;
+
+	r = path_format(unit, sizeof(unit), "nvwa-rest@%s.service", target);
+	if (!r)
+		r = path_format(file, sizeof(file), "%s/nvwa-rest@.service", app_paths()->units);
+
+	return r < 0 ? r : want(early, FIRST, unit, file);
+}
+
+int first_generate(const char *state, const char *early, struct error *err)
+{
+	char path[PATH_MAX], file[PATH_MAX], target[NAME_MAX + 1];
+	int r;
+
+	if (!find_default(target, sizeof(target)))
+		return 0;
+	r = want_guards(early);
+	if (!r)
+		r = path_format(path, sizeof(path), "%s/net/links", state);
+	if (!r && first_needs_devices("/etc/fstab", path, "/sys/class/net")) {
+		for (size_t i = 0; !r && i < sizeof(devices) / sizeof(devices[0]); i++)
+			r = want_before(early, devices[i]);
+	}
+	if (!r)
+		r = want_rest(early, target);
+	/* Last, as from here on the rest of the boot depends on all of this. */
+	if (!r)
+		r = path_format(path, sizeof(path), "%s/default.target", early);
+	if (!r)
+		r = path_format(file, sizeof(file), "%s/" FIRST, app_paths()->units);
+	if (!r && symlink(file, path) && errno != EEXIST)
+		r = -errno;
+	if (r < 0)
+		return error_set(err, -r, "carried programs cannot go before the rest of the "
+				 "boot: %s", strerror(-r));
+
+	return 0;
+}
