@@ -8,13 +8,18 @@
  *   run_size BYTES	its size
  *   run_inodes NUMBER	how many files it may have
  *   sysctl PATH VALUE	PATH below /proc/sys
+ *   mask_generator NAME	one of systemd's
+ *   mount TYPE DIR FLAGS	a file system of the kernel's, in /dev or /sys/kernel
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "init/init.h"
 #include "lib/base/cleanup.h"
@@ -39,6 +44,38 @@ static int set_last_pid(const char *value)
 	return write_sysctl("kernel/ns_last_pid", value);
 }
 
+/* systemd would start a program for each of them. */
+static int mount_one(const char *what)
+{
+	char type[32], dir[64];
+	unsigned long flags;
+
+	if (sscanf(what, "%31s %63s %lu", type, dir, &flags) != 3 || strstr(dir, "..") ||
+	    (strncmp(dir, "/dev/", 5) && strncmp(dir, "/sys/kernel/", 12)))
+		return -EINVAL;
+	if (mkdir(dir, 0755) && errno != EEXIST && errno != EPERM)
+		return -errno;
+
+	return mount(type, dir, type, flags, NULL) ? -errno : 0;
+}
+
+/* See systemd.generator(7). */
+static int mask_generator(const char *name)
+{
+	char path[PATH_MAX];
+	int r;
+
+	if (strchr(name, '/'))
+		return -EINVAL;
+	r = dir_make("/run/systemd/system-generators");
+	if (!r)
+		r = path_format(path, sizeof(path), "/run/systemd/system-generators/%s", name);
+	if (!r && symlink("/dev/null", path) && errno != EEXIST)
+		r = -errno;
+
+	return r;
+}
+
 static int carry_out(char *line)
 {
 	char *rest = line + strcspn(line, " "), *value;
@@ -47,6 +84,10 @@ static int carry_out(char *line)
 		*rest++ = '\0';
 	if (!strcmp(line, "last_pid"))
 		return set_last_pid(rest);
+	if (!strcmp(line, "mask_generator"))
+		return mask_generator(rest);
+	if (!strcmp(line, "mount"))
+		return mount_one(rest);
 	if (!strcmp(line, "sysctl")) {
 		value = rest + strcspn(rest, " ");
 		if (!*value)

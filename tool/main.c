@@ -56,6 +56,7 @@ const struct verb verbs[] = {
 			{ "--fresh NAME", "start a service afresh that could not be restored" },
 			{ "--programs", "restore programs that are no services" },
 			{ "--memory", "add the remaining memory" },
+			{ "--rest TARGET", "start the rest of the boot" },
 			{ "--settle", "end what was for this boot only, and write the report" },
 			{ },
 		}, true,

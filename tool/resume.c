@@ -15,6 +15,7 @@
 
 #include "lib/apps/app.h"
 #include "lib/apps/criu.h"
+#include "lib/apps/first.h"
 #include "lib/apps/paths.h"
 #include "lib/apps/units.h"
 #include "lib/base/cleanup.h"
@@ -101,6 +102,16 @@ static struct json_object *update_read(void)
 		complain("cannot read " NVWA_STATE_DIR "/" CARRY_UPDATE ": there is no update "
 			 "to resume");
 	return update;
+}
+
+static int resume_rest(const char *target)
+{
+	struct error err = { 0 };
+
+	if (first_end(target, &err) == 0)
+		return EXIT_OK;
+	complain("%s", err.text);
+	return EXIT_FAILURE;
 }
 
 /* What CRIU knows of this kernel, in the words of the version that made the images. */
@@ -313,6 +324,7 @@ static const struct option options[] = {
 	{ "fresh", required_argument, NULL, 'r' },
 	{ "programs", no_argument, NULL, 'p' },
 	{ "warm", no_argument, NULL, 'w' },
+	{ "rest", required_argument, NULL, 'e' },
 	{ "memory", no_argument, NULL, 'm' },
 	{ "settle", no_argument, NULL, 's' },
 	{ "help", no_argument, NULL, 'h' },
@@ -351,6 +363,8 @@ int verb_resume(int argc, char **argv)
 		return resume_programs();
 	case 'w':
 		return resume_warm();
+	case 'e':
+		return resume_rest(optarg);
 	case 'm':
 		return resume_memory();
 	case 's':

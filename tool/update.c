@@ -23,6 +23,7 @@
 
 #include "lib/apps/app.h"
 #include "lib/apps/criu.h"
+#include "lib/apps/first.h"
 #include "lib/apps/footprint.h"
 #include "lib/apps/quiesce.h"
 #include "lib/base/cleanup.h"
@@ -397,12 +398,50 @@ static unsigned long mount_flags(unsigned long st)
 	       (st & ST_RELATIME ? MS_RELATIME : MS_STRICTATIME);
 }
 
+/*
+ * File systems of the kernel's own that are mounted here as systemd does it, which is to find them
+ * there already. With other options, or nowhere, they are left to it.
+ */
+static void order_mounts(FILE *orders)
+{
+	static const char *const usual[] = {
+		"rw", "nosuid", "nodev", "noexec", "relatime", "pagesize=2M",
+	};
+	static const char *const candidates[][2] = {
+		{ "hugetlbfs", "/dev/hugepages" }, { "mqueue", "/dev/mqueue" },
+		{ "debugfs", "/sys/kernel/debug" }, { "tracefs", "/sys/kernel/tracing" },
+	};
+	FILE *table = setmntent("/proc/self/mounts", "re");
+	struct mntent *m;
+
+	while (table && (m = getmntent(table))) {
+		bool wanted = false;
+		struct statvfs st;
+		char *option, *rest;
+
+		for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++)
+			wanted |= !strcmp(m->mnt_type, candidates[i][0]) &&
+				  !strcmp(m->mnt_dir, candidates[i][1]);
+		for (rest = m->mnt_opts; wanted && (option = strsep(&rest, ","));) {
+			wanted = false;
+			for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+				wanted |= !strcmp(option, usual[i]);
+		}
+		if (wanted && statvfs(m->mnt_dir, &st) == 0)
+			fprintf(orders, "mount %s %s %lu\n", m->mnt_type, m->mnt_dir,
+				mount_flags(st.f_flag));
+	}
+	if (table)
+		endmntent(table);
+}
+
 static int write_orders(struct update *u)
 {
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *text = NULL, *cmdline = NULL;
 	_cleanup_fclose_ FILE *f = NULL;
 	struct statvfs run, dev;
 	pid_t last = 0;
+	bool first;
 	size_t len;
 
 	for (size_t i = 0; i < u->nr_apps; i++)
@@ -419,6 +458,10 @@ static int write_orders(struct update *u)
 	fprintf(f, "run_flags %lu\n", mount_flags(run.f_flag));
 	fprintf(f, "dev_flags %lu\n", mount_flags(dev.f_flag));
 	fprintf(f, "sysctl vm/overcommit_memory 1\n");
+	order_mounts(f);
+	first = !file_read("/proc/cmdline", &cmdline, NULL) && first_applies(cmdline);
+	for (size_t i = 0; first && first_idle_generators[i]; i++)
+		fprintf(f, "mask_generator %s\n", first_idle_generators[i]);
 	if (fflush(f))
 		return -ENOMEM;
 	return file_write(CARRY_OUT_DIR "/" CARRY_ADOPT, text, len, 0644);

@@ -14,9 +14,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/apps/bus.h"
 #include "lib/apps/paths.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/base/param.h"
 
 #define FIRST		"nvwa-first.target"
 #define READY		"nvwa-ready.target"
@@ -32,6 +34,15 @@ static const char *const unit_dirs[] = {
 static const char *const guards[] = {
 	"apparmor.service", "netfilter-persistent.service", "nftables.service", "ufw.service",
 };
+
+const char *const first_idle_generators[] = {
+	"systemd-bless-boot-generator", "systemd-getty-generator",
+	"systemd-hibernate-resume-generator", "systemd-rc-local-generator",
+	"systemd-ssh-generator", "systemd-sysv-generator", "systemd-tpm2-generator", NULL,
+};
+
+/* Where a mask of a generator lies; see systemd.generator(7). */
+#define GENERATOR_MASKS	"/run/systemd/system-generators"
 
 static const char *const devices[] = {
 	"systemd-udevd.service", "systemd-udev-trigger.service",
@@ -95,6 +106,50 @@ static bool find_default(char *name, size_t size)
 	}
 
 	return false;
+}
+
+/* See kernel-command-line(7). */
+bool first_applies(const char *cmdline)
+{
+	static const char *const words[] = {
+		"emergency", "rescue", "single", "s", "S", "1", "2", "3", "4", "5", "-b",
+	};
+	char name[NAME_MAX + 1];
+	const char *token;
+	size_t len;
+
+	while ((token = param_next(&cmdline, &len))) {
+		if (param_has_name(token, len, "systemd.unit"))
+			return false;
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+			if (param_is(token, len, words[i]))
+				return false;
+		}
+	}
+
+	return find_default(name, sizeof(name));
+}
+
+int first_end(const char *target, struct error *err)
+{
+	_cleanup_bus_ sd_bus *bus = NULL;
+	char *const argv[] = { "systemctl", "--no-block", "start", (char *)target, NULL };
+	char path[PATH_MAX];
+	int r;
+
+	for (size_t i = 0; first_idle_generators[i]; i++) {
+		if (!path_format(path, sizeof(path), GENERATOR_MASKS "/%s",
+				 first_idle_generators[i]))
+			unlink(path);
+	}
+	/* Without what they generate the boot is better than none. */
+	r = bus_open(&bus, err);
+	if (!r)
+		r = bus_reload(bus, err);
+	if (command_run(argv, NULL))
+		return error_set(err, EIO, "systemd does not start %s", target);
+
+	return r;
 }
 
 /* Have a target want a unit: a link of its name, to its file. */

@@ -14,6 +14,22 @@
 int first_generate(const char *state, const char *early, struct error *err);
 
 /*
+ * Generators of systemd's that have nothing to do with what carried programs need, ended by
+ * NULL. They are masked until first_end(); some load modules that take longer than
+ * all other generators together.
+ */
+extern const char *const first_idle_generators[];
+
+/*
+ * Will the next boot, with this command line, begin with nvwa-first.target? Not if it
+ * names a target, or if the default target is no link.
+ */
+bool first_applies(const char *cmdline);
+
+/* The programs run: have systemd run all generators, then start the rest of the boot. */
+int first_end(const char *target, struct error *err);
+
+/*
  * Does something that carried programs need wait for udev: a file system of
  * this fstab on a device other than the root's, or a network link of this list (one name a
  * line) that is not in the directory links yet, as it is to be renamed?

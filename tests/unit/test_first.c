@@ -57,6 +57,15 @@ static void test_links(void **state)
 	assert_true(needed("/dev/vda / ext4 rw 0 1\n", "lo\nenp77s77\n"));
 }
 
+static void test_another_target(void **state)
+{
+	(void)state;
+	assert_false(first_applies("root=/dev/vda systemd.unit=multi-user.target quiet\n"));
+	assert_false(first_applies("root=/dev/vda rescue\n"));
+	assert_false(first_applies("single root=/dev/vda"));
+	assert_false(first_applies("root=/dev/vda 3"));
+}
+
 static void test_nothing_there(void **state)
 {
 	(void)state;
@@ -69,6 +78,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mounts),
 		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_another_target),
 		cmocka_unit_test(test_nothing_there),
 	};
 
