@@ -146,6 +146,8 @@ static int scope_message(sd_bus *bus, const char *name, const char *description,
 	if (r >= 0)
 		r = sd_bus_message_append(m, "(sv)", "Description", "s", description);
 	if (r >= 0)
+		r = sd_bus_message_append(m, "(sv)", "TasksMax", "t", UINT64_MAX);
+	if (r >= 0)
 		r = sd_bus_message_open_container(m, 'r', "sv");
 	if (r >= 0)
 		r = sd_bus_message_append(m, "s", "PIDs");
@@ -164,6 +166,9 @@ static int scope_message(sd_bus *bus, const char *name, const char *description,
 	return 0;
 }
 
+/* A busy machine may take its time. */
+#define SCOPE_DEADLINE_MS	30000
+
 int bus_start_scope(sd_bus *bus, const char *name, const char *description, const pid_t *pids,
 		    size_t nr, struct error *err)
 {
@@ -181,7 +186,7 @@ int bus_start_scope(sd_bus *bus, const char *name, const char *description, cons
 				 e.message ? e.message : strerror(-r));
 
 	/* The call returns when the job is queued; the cgroup tells when it ran. */
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < SCOPE_DEADLINE_MS / 10; i++) {
 		_cleanup_free_ char *cgroup = NULL;
 		const char *last;
 

@@ -49,7 +49,10 @@ int bus_reload(sd_bus *bus, struct error *err);
 /* Queue a start or stop: verb is "StartUnit", "StopUnit"... */
 int bus_job(sd_bus *bus, const char *verb, const char *unit, struct error *err);
 
-/* Put processes into a new scope of the given name, and wait until they are there. */
+/*
+ * Put processes into a new scope of the given name, and wait until they are there. It limits
+ * nothing: there may be more of them than systemd's defaults allow.
+ */
 int bus_start_scope(sd_bus *bus, const char *name, const char *description, const pid_t *pids,
 		    size_t nr, struct error *err);
 
