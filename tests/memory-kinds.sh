@@ -141,9 +141,10 @@ kinds_through() {
 	ok "captured pages came back: inserted + copied = pinned + evacuated + unshared" \
 		jq -e '.last.pages | .inserted + .copied == .pinned + .evacuated + .unshared' \
 		"$out/status.json"
+	# Never more than that. A few less may be, as KSM and swapping go on until the freeze.
 	ok "the check predicted what is held several times: $predicted pages" \
 		jq -e --argjson p "$predicted" '.last.pages.unshared | . <= $p * 1.01 + 64 and
-			. >= $p * 0.99 - 64' "$out/status.json"
+			. >= $p * 0.95 - 64' "$out/status.json"
 	kinds_verify "${carried[@]}"
 	no_splats
 }
