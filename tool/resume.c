@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
+#include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -126,6 +127,9 @@ static int resume_warm(void)
 	return EXIT_OK;
 }
 
+/* As in nvwa-resume.service, us: for one, as a slow machine takes longer for many of them. */
+#define PROGRAM_TIMEOUT	"180000000"
+
 static int resume_programs(void)
 {
 	struct json_object *update = update_read(), *apps;
@@ -136,8 +140,10 @@ static int resume_programs(void)
 		for (size_t i = 0; i < json_object_array_length(apps); i++) {
 			struct json_object *app = json_object_array_get_idx(apps, i);
 
-			if (strcmp(json_text(app, "kind"), "program") == 0 &&
-			    resume_app(json_text(app, "name"), 0) != EXIT_OK)
+			if (strcmp(json_text(app, "kind"), "program") != 0)
+				continue;
+			sd_notify(0, "EXTEND_TIMEOUT_USEC=" PROGRAM_TIMEOUT);
+			if (resume_app(json_text(app, "name"), 0) != EXIT_OK)
 				status = EXIT_FAILURE;
 		}
 	}
