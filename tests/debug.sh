@@ -7,7 +7,7 @@
 # usage: debug_kinds SUITE KERNEL [KIND...]
 
 # All of it takes several times as long as on an ordinary kernel.
-: "${NVWA_TEST_DEADLINE:=1800}"
+: "${NVWA_TEST_DEADLINE:=5400}"
 export NVWA_LAB_DEADLINE=${NVWA_LAB_DEADLINE:-1800}
 
 # shellcheck source=tests/lib.sh
