@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The machine after an update is the machine after an ordinary boot of the new
 # kernel: limits, tables, zones, memory blocks, file systems, modules. The
-# guest's command line asks for huge pages; the other files here do the same in
-# larger ones.
+# guest's command line asks for huge pages. tests/sizes/ has machines of other sizes.
 
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
