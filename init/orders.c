@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "init/init.h"
+#include "lib/apps/first.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 
@@ -67,9 +68,9 @@ static int mask_generator(const char *name)
 
 	if (strchr(name, '/'))
 		return -EINVAL;
-	r = dir_make("/run/systemd/system-generators");
+	r = dir_make(FIRST_MASKS);
 	if (!r)
-		r = path_format(path, sizeof(path), "/run/systemd/system-generators/%s", name);
+		r = path_format(path, sizeof(path), FIRST_MASKS "/%s", name);
 	if (!r && symlink("/dev/null", path) && errno != EEXIST)
 		r = -errno;
 

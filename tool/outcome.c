@@ -26,7 +26,7 @@ static int write_json(const char *path, struct json_object *o)
 }
 
 int outcome_app(const char *dir, int status, const struct app_restored *done,
-		      uint64_t start, const char *detail)
+		uint64_t start, const char *detail)
 {
 	struct json_object *o = json_object_new_object();
 	uint64_t now = clock_tsc();

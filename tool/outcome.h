@@ -14,7 +14,7 @@
  * a negative errno); it was called at start (TSC).
  */
 int outcome_app(const char *dir, int status, const struct app_restored *done,
-		      uint64_t start, const char *detail);
+		uint64_t start, const char *detail);
 
 /* Did this app (by name) go on? */
 bool outcome_resumed(const char *name);

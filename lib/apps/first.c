@@ -16,6 +16,7 @@
 
 #include "lib/apps/bus.h"
 #include "lib/apps/paths.h"
+#include "lib/apps/units.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/base/param.h"
@@ -40,9 +41,6 @@ const char *const first_idle_generators[] = {
 	"systemd-hibernate-resume-generator", "systemd-rc-local-generator",
 	"systemd-ssh-generator", "systemd-sysv-generator", "systemd-tpm2-generator", NULL,
 };
-
-/* Where a mask of a generator lies; see systemd.generator(7). */
-#define GENERATOR_MASKS	"/run/systemd/system-generators"
 
 static const char *const devices[] = {
 	"systemd-udevd.service", "systemd-udev-trigger.service",
@@ -138,7 +136,7 @@ int first_end(const char *target, struct error *err)
 	int r;
 
 	for (size_t i = 0; first_idle_generators[i]; i++) {
-		if (!path_format(path, sizeof(path), GENERATOR_MASKS "/%s",
+		if (!path_format(path, sizeof(path), FIRST_MASKS "/%s",
 				 first_idle_generators[i]))
 			unlink(path);
 	}
@@ -150,32 +148,6 @@ int first_end(const char *target, struct error *err)
 		return error_set(err, EIO, "systemd does not start %s", target);
 
 	return r;
-}
-
-/* Have a target want a unit: a link of its name, to its file. */
-static int want(const char *early, const char *target, const char *unit, const char *file)
-{
-	char path[PATH_MAX];
-	int r;
-
-	r = path_format(path, sizeof(path), "%s/%s.wants", early, target);
-	if (!r)
-		r = dir_make(path);
-	if (!r)
-		r = path_format(path, sizeof(path), "%s/%s.wants/%s", early, target, unit);
-	if (!r && symlink(file, path) && errno != EEXIST)
-		r = -errno;
-
-	return r;
-}
-
-/* Of the distribution's units; whose file it is does not matter to systemd. */
-static int want_before(const char *early, const char *unit)
-{
-	char file[PATH_MAX];
-	int r = path_format(file, sizeof(file), "%s/%s", app_paths()->units, unit);
-
-	return r < 0 ? r : want(early, READY, unit, file);
 }
 
 /* Is the unit started at boot: is there a link to it in what some target wants? */
@@ -206,7 +178,7 @@ static int want_guards(const char *early)
 		return errno == ENOENT ? 0 : -errno;
 	for (size_t i = 0; !r && i < sizeof(guards) / sizeof(guards[0]); i++) {
 		if (is_enabled(configured, guards[i]))
-			r = want_before(early, guards[i]);
+			r = units_want(early, READY, guards[i], guards[i]);
 	}
 
 	return r;
@@ -215,14 +187,10 @@ static int want_guards(const char *early)
 /* The rest of the boot, which is the target of this name. */
 static int want_rest(const char *early, const char *target)
 {
-	char unit[NAME_MAX + 1], file[PATH_MAX];
-	int r;
+	char unit[NAME_MAX + 1];
+	int r = path_format(unit, sizeof(unit), "nvwa-rest@%s.service", target);
 
-	r = path_format(unit, sizeof(unit), "nvwa-rest@%s.service", target);
-	if (!r)
-		r = path_format(file, sizeof(file), "%s/nvwa-rest@.service", app_paths()->units);
-
-	return r < 0 ? r : want(early, FIRST, unit, file);
+	return r < 0 ? r : units_want(early, FIRST, unit, "nvwa-rest@.service");
 }
 
 int first_generate(const char *state, const char *early, struct error *err)
@@ -237,7 +205,7 @@ int first_generate(const char *state, const char *early, struct error *err)
 		r = path_format(path, sizeof(path), "%s/net/links", state);
 	if (!r && first_needs_devices("/etc/fstab", path, "/sys/class/net")) {
 		for (size_t i = 0; !r && i < sizeof(devices) / sizeof(devices[0]); i++)
-			r = want_before(early, devices[i]);
+			r = units_want(early, READY, devices[i], devices[i]);
 	}
 	if (!r)
 		r = want_rest(early, target);

@@ -20,6 +20,9 @@ int first_generate(const char *state, const char *early, struct error *err);
  */
 extern const char *const first_idle_generators[];
 
+/* Where a mask of a generator lies; see systemd.generator(7). */
+#define FIRST_MASKS	"/run/systemd/system-generators"
+
 /*
  * Will the next boot, with this command line, begin with nvwa-first.target? Not if it
  * names a target, or if the default target is no link.

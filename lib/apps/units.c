@@ -37,7 +37,7 @@ static const struct {
 #define TMPFILES_NAME	"00-nvwa.conf"
 #define TMPFILES_TEXT	"d /tmp 1777 root root 3649d\n"
 
-static int link_unit(const char *early, const char *unit, const char *wanted_by)
+int units_want(const char *early, const char *wanted_by, const char *unit, const char *file)
 {
 	char path[4096], target[4096];
 	int r;
@@ -48,7 +48,7 @@ static int link_unit(const char *early, const char *unit, const char *wanted_by)
 	if (!r)
 		r = path_format(path, sizeof(path), "%s/%s.wants/%s", early, wanted_by, unit);
 	if (!r)
-		r = path_format(target, sizeof(target), "%s/%s", app_paths()->units, unit);
+		r = path_format(target, sizeof(target), "%s/%s", app_paths()->units, file);
 	if (!r && symlink(target, path) && errno != EEXIST)
 		r = -errno;
 
@@ -107,7 +107,7 @@ static int generate_stand_in(const char *dir, const char *early, const char *uni
 	if (!r)
 		r = mask_dropins(dir, early, unit);
 	if (!r)
-		r = link_unit(early, unit, "nvwa-resume.service");
+		r = units_want(early, "nvwa-resume.service", unit, unit);
 
 	return r;
 }
@@ -139,7 +139,8 @@ int apps_generate_units(const char *state, const char *early, struct error *err)
 			error_set(err, -r, "cannot generate %s: %s", entry->d_name, strerror(-r));
 	}
 	for (size_t i = 0; i < sizeof(static_units) / sizeof(static_units[0]); i++) {
-		r = link_unit(early, static_units[i].unit, static_units[i].wanted_by);
+		r = units_want(early, static_units[i].wanted_by, static_units[i].unit,
+			       static_units[i].unit);
 		if (r < 0)
 			return error_set(err, -r, "cannot start %s: %s", static_units[i].unit,
 					 strerror(-r));

@@ -9,6 +9,12 @@
 #define APPS_SETTLED	"/run/nvwa/settled"
 
 /*
+ * For the generator, in its directory early: have a unit want another one, whose file is this one
+ * among the installed units (of another name if it is an instance).
+ */
+int units_want(const char *early, const char *wanted_by, const char *unit, const char *file);
+
+/*
  * For the generator: write the stand-ins of all carried services recorded in
  * <state>/apps, and what starts nvwa's own units, into the directory early.
  * 0 if there is nothing to resume.
