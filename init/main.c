@@ -13,6 +13,7 @@
 #include "init/init.h"
 #include "lib/base/clock.h"
 #include "lib/kexec/hugepages.h"
+#include "lib/kexec/online.h"
 
 /* The record cannot be had: its programs are lost, the machine goes on. */
 static void boot_without_record(int keeper, const char *why)
@@ -22,6 +23,7 @@ static void boot_without_record(int keeper, const char *why)
 	if (memory_add_all(keeper))
 		boot_again("this machine's memory cannot be added");
 	memory_release(keeper);
+	online_as_before(NVWA_STATE_DIR "/" ONLINE_CHOICE);
 	hugepages_allow(NVWA_STATE_DIR "/" HUGEPAGES_CHOICE);
 }
 

@@ -11,12 +11,11 @@
 #include "init/init.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/kexec/online.h"
 #include "lib/record/stream.h"
 
 /* MAX_PHYSMEM_BITS without five-level paging (arch/x86/include/asm/sparsemem.h). */
 #define PHYS_BITS	46
-
-#define AUTO_ONLINE	"/sys/devices/system/memory/auto_online_blocks"
 
 static int memory_add(int keeper, uint64_t start, uint64_t len, int nid)
 {
@@ -27,7 +26,7 @@ static int memory_add(int keeper, uint64_t start, uint64_t len, int nid)
 	int r;
 
 	if (!online) {
-		r = file_write(AUTO_ONLINE, "online", strlen("online"), 0644);
+		r = online_all(NVWA_STATE_DIR "/" ONLINE_CHOICE);
 		if (r)
 			return r;
 		online = true;

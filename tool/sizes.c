@@ -24,6 +24,7 @@
 #include "lib/base/param.h"
 #include "lib/kexec/cmdline.h"
 #include "lib/kexec/hugepages.h"
+#include "lib/kexec/online.h"
 #include "tool/common.h"
 #include "uapi/record.h"
 
@@ -274,6 +275,9 @@ void sizes_put_right(void)
 	r = hugepages_allow(NVWA_STATE_DIR "/" HUGEPAGES_CHOICE);
 	if (r < 0)
 		complain("transparent huge pages stay switched off: %s", strerror(-r));
+	r = online_as_before(NVWA_STATE_DIR "/" ONLINE_CHOICE);
+	if (r < 0)
+		complain("memory that is plugged in comes online by itself: %s", strerror(-r));
 	write_tmpfiles_again();
 	reserve_huge_pages();
 	if (sysinfo(&now) < 0)
