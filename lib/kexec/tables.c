@@ -30,7 +30,7 @@ static const struct table {
 
 #define NR_TABLES	(sizeof(tables) / sizeof(tables[0]))
 
-_Static_assert(NR_TABLES + 2 == TABLE_PARAMS, "the metrics of TCP and the DMA pool besides");
+_Static_assert(NR_TABLES + 3 == TABLE_PARAMS, "besides: metrics of TCP, DMA pool, conntrack");
 
 static uint64_t power_of_two(uint64_t n)
 {
@@ -82,6 +82,15 @@ static uint64_t coherent_pool(uint64_t pages)
 	return kib < 128 ? 128 : kib > 4096 ? 4096 : kib;
 }
 
+/*
+ * nf_conntrack_expect_init() in net/netfilter/nf_conntrack_expect.c: a 256th of the
+ * buckets for connections, which can be given later, other than these.
+ */
+static uint64_t conntrack_expected(uint64_t pages)
+{
+	return (pages * NVWA_PAGE_SIZE > 4ULL << 30 ? 262144 : 65536) / 256;
+}
+
 void tables_for(uint64_t ram, uint64_t scratch, struct table_param params[TABLE_PARAMS])
 {
 	uint64_t pages = ram / NVWA_PAGE_SIZE / MAP_SHARE * (MAP_SHARE - 1);
@@ -93,4 +102,6 @@ void tables_for(uint64_t ram, uint64_t scratch, struct table_param params[TABLE_
 		};
 	params[nr++] = (struct table_param){ "tcpmhash_entries", tcp_metrics(pages), "" };
 	params[nr++] = (struct table_param){ "coherent_pool", coherent_pool(pages), "K" };
+	params[nr++] = (struct table_param){ "nf_conntrack.expect_hashsize",
+					     conntrack_expected(pages), "" };
 }

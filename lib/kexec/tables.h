@@ -13,7 +13,7 @@ struct table_param {
 	const char *unit;	/* follows the value */
 };
 
-#define TABLE_PARAMS	8
+#define TABLE_PARAMS	9
 
 /*
  * What a kernel would choose in a machine of so much RAM, as it is said to one

@@ -111,7 +111,8 @@ static void says_sizes_of_all_memory(void **state)
 	assert_int_equal(cmdline_next(root, &facts, &next, &err), 0);
 	assert_string_equal(strstr(next, " dhash"), " dhash_entries=262144 ihash_entries=131072 "
 			    "mhash_entries=4096 mphash_entries=4096 thash_entries=16384 "
-			    "tcpmhash_entries=16384 coherent_pool=252K");
+			    "tcpmhash_entries=16384 coherent_pool=252K "
+			    "nf_conntrack.expect_hashsize=256");
 	free(next);
 
 	/* No table takes more than a sixteenth of the scratch. */
