@@ -134,6 +134,16 @@ static long call_seal(struct file *file, void *data)
 	return err;
 }
 
+static long call_park(struct file *file, void *data)
+{
+	return owner == file ? park_arm(data) : -EINVAL;
+}
+
+static long call_firmware(struct file *file, void *data)
+{
+	return firmware_read(data);
+}
+
 static long call_adopt(struct file *file, void *data)
 {
 	int err;
@@ -193,6 +203,9 @@ static const struct {
 	{ NVWA_IOC_CAPTURE_SHMEM, call_capture_shmem },
 	{ NVWA_IOC_INSERT_SHMEM, call_insert_shmem },
 	{ NVWA_IOC_VMAS, call_vmas },
+	{ NVWA_IOC_PARK, call_park },
+	{ },
+	{ NVWA_IOC_FIRMWARE, call_firmware },
 };
 
 static long nvwa_ioctl(struct file *file, unsigned int cmd, unsigned long user)
@@ -245,6 +258,7 @@ static int nvwa_close(struct inode *inode, struct file *file)
 {
 	mutex_lock(&nvwa_lock);
 	if (owner == file) {
+		park_disarm();
 		capture_end(capture);
 		capture = NULL;
 		owner = NULL;

@@ -227,6 +227,13 @@ void memory_give(unsigned long pfn, unsigned long nr);
 /* vmas.c */
 int vmas_list(struct nvwa_vmas *arg);
 
+/* park.c: where secondary CPUs wait over the jump; one at a time. */
+int park_arm(struct nvwa_park *arg);
+void park_disarm(void);
+
+/* firmware.c */
+int firmware_read(const struct nvwa_firmware *arg);
+
 /* insert.c */
 int insert_process(struct nvwa_insert *arg);
 int insert_shmem(struct nvwa_insert_shmem *arg);	/* shmem-insert.c */

@@ -19,6 +19,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/kexec/memmap.h"
+#include "lib/kexec/park.h"
 #include "lib/kexec/target.h"
 #include "lib/record/keeper.h"
 #include "tool/common.h"
@@ -260,6 +261,28 @@ static void check_apps(struct check *c)
 			   "the kernel is always loaded beforehand");
 }
 
+/* How the next kernel gets its CPUs, if not as it might. */
+static void check_park(struct check *c, struct scratch_plan *plan)
+{
+	_cleanup_close_ int keeper = -1;
+	struct error err = { 0 };
+	struct park park;
+	char text[sizeof(err.text) + 128];
+	int r;
+
+	keeper = keeper_open(&err);
+	/* That has been said. */
+	if (keeper < 0 || !c->result->release)
+		return;
+	r = park_choose(keeper, c->result->release, c->config->cpu_park, plan, &park, &err);
+	park_free(&park);
+	if (r < 0 && r != -ENODEV && r != -ECANCELED) {
+		snprintf(text, sizeof(text), "the next kernel starts the other CPUs by INIT and "
+			 "SIPI, as they cannot wait for it in a mailbox: %s", err.text);
+		add_reason(c, false, EXIT_OK, NULL, text);
+	}
+}
+
 /* The scratch must exist, and what is carried must fit beside it. */
 static void check_memory(struct check *c)
 {
@@ -291,6 +314,8 @@ static void check_memory(struct check *c)
 	}
 	if (r < 0)
 		refuse(c, EXIT_MEMORY, &err, r);
+	else
+		check_park(c, &plan);
 	scratch_free(&plan);
 	memmap_free(&map);
 }

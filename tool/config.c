@@ -244,6 +244,7 @@ static const struct key server_keys[] = {
 	KEY(systemd_etc, read_text),
 	KEY(log_dir, read_text),
 	KEY(scratch_mb, read_megabytes),
+	KEY(cpu_park, read_bool),
 	{ },
 };
 
@@ -369,6 +370,7 @@ int config_load(const char *path, struct config *config, struct error *err)
 		.enable_quick_kexec = true,
 		.enable_pin_memory = true,
 		.scratch_mb = SCRATCH_MB_DEFAULT,
+		.cpu_park = true,
 	};
 	r = path_format(server, sizeof(server), "%.*s" CONFIG_SERVER,
 			slash ? (int)(slash + 1 - path) : 0, path);

@@ -29,6 +29,7 @@ struct config {
 	char *kexec_exe;
 	char *systemd_etc;
 	char *log_dir;
+	bool cpu_park;
 	unsigned int scratch_mb;	/* memory that the next kernel boots in, at least */
 };
 

@@ -30,6 +30,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/kexec/memmap.h"
+#include "lib/kexec/park.h"
 #include "lib/kexec/target.h"
 #include "lib/net/net.h"
 #include "lib/record/keeper.h"
@@ -52,6 +53,7 @@ struct update {
 	size_t nr_dumped;		/* of apps, those that may stand still */
 	struct memmap ram;
 	struct scratch_plan plan;
+	struct park park;
 	struct target *target;
 	char **stopped;			/* services to start again in a rollback */
 	int keeper;			/* closing it drops captured pages and record */
@@ -135,6 +137,36 @@ static int choose_scratch(struct update *u)
 			      used, nr_used, &u->plan, &u->err);
 }
 
+/* Where secondary CPUs wait; before the scratch is told to the module. */
+static void choose_park(struct update *u)
+{
+	struct error err = { 0 };
+	int r = park_choose(u->keeper, u->release, u->config->cpu_park, &u->plan, &u->park, &err);
+
+	/* If not, the check has told why. */
+	if (r == 0)
+		say(u, "the other CPUs will wait at %#llx for the next kernel",
+		    (unsigned long long)u->park.area);
+}
+
+static void arm_park(struct update *u)
+{
+	struct nvwa_park arm = {
+		.base = u->park.area,
+		.tables = (uintptr_t)u->park.tables.data,
+		.tables_len = u->park.tables.len,
+		.madt = u->park.tables.madt,
+		.wakeup = u->park.tables.wakeup,
+	};
+	int r = u->park.area ? keeper_park(u->keeper, &arm) : 0;
+
+	if (r < 0) {
+		say(u, "the other CPUs cannot wait for the next kernel, which starts them "
+		    "itself: %s", strerror(-r));
+		u->park.rsdp = u->park.original;
+	}
+}
+
 static int load_target(struct update *u)
 {
 	_cleanup_free_ struct nvwa_range *scratch = NULL;
@@ -143,6 +175,10 @@ static int load_target(struct update *u)
 	struct target_load load = { .plan = &u->plan };
 	int r;
 
+	u->keeper = keeper_open(&u->err);
+	if (u->keeper < 0)
+		return u->keeper;
+	choose_park(u);
 	scratch = calloc(u->plan.scratch.nr, sizeof(*scratch));
 	if (!scratch)
 		return -ENOMEM;
@@ -158,9 +194,6 @@ static int load_target(struct update *u)
 		 u->running.release, NVWA_VERSION);
 	begin.scratch = (uintptr_t)scratch;
 	begin.nr_scratch = u->plan.scratch.nr;
-	u->keeper = keeper_open(&u->err);
-	if (u->keeper < 0)
-		return u->keeper;
 	r = keeper_begin(u->keeper, &begin);
 	if (r < 0)
 		return error_set(&u->err, -r, "the module cannot open a record: %s",
@@ -168,6 +201,8 @@ static int load_target(struct update *u)
 	r = keeper_info(u->keeper, &info);
 	if (r < 0)
 		return r;
+	arm_park(u);
+	load.rsdp = u->park.rsdp;
 	load.tsc_khz = info.tsc_khz;
 	load.header_phys = begin.header_phys;
 	memcpy(load.nonce, begin.nonce, sizeof(load.nonce));
@@ -216,6 +251,8 @@ static int prepare(struct update *u)
 	r = tree_remove(CARRY_OUT_DIR);
 	if (r == 0)
 		r = dir_make(CARRY_OUT_DIR "/" CARRY_APPS);
+	if (r == 0)
+		r = park_reserve(&u->park, &u->ram);
 	if (r == 0)
 		r = memmap_format(&u->ram, &ram);
 	if (r == 0)
@@ -647,6 +684,7 @@ static void update_free(struct update *u)
 {
 	quiesce_free(u->stopped);
 	target_free(u->target);
+	park_free(&u->park);
 	scratch_free(&u->plan);
 	memmap_free(&u->ram);
 	for (size_t i = 0; i < u->nr_apps; i++)

@@ -20,7 +20,7 @@
  * claimed. This state belongs to the module, not to a descriptor; the module
  * cannot be unloaded between ADOPT and RELEASE.
  *
- * NVWA_IOC_INFO and NVWA_IOC_VMAS may be called at any time.
+ * NVWA_IOC_INFO, NVWA_IOC_VMAS and NVWA_IOC_FIRMWARE may be called at any time.
  *
  * Every struct begins with its size; a size or flag that the module does not
  * know is refused with -EINVAL. All calls need CAP_SYS_ADMIN.
@@ -30,11 +30,12 @@
 
 #include <linux/ioctl.h>
 #include <linux/types.h>
+#include "park.h"
 #include "record.h"
 
 #define NVWA_DEVICE		"/dev/nvwa"
 /* Raised when a call changes; the tool and the module must agree. */
-#define NVWA_ABI_VERSION	3
+#define NVWA_ABI_VERSION	4
 
 /* A physical address range, page aligned. */
 struct nvwa_range {
@@ -201,6 +202,40 @@ struct nvwa_insert_shmem {
 	__u64 nr_copied;	/* out: copied, over pages that were there */
 };
 
+/*
+ * From now on until the descriptor is closed, let secondary CPUs wait in the park
+ * area (uapi/park.h) when this kernel jumps, instead of being halted. tables is what
+ * the next kernel's ACPI finds there, from now on; until all CPUs are in the area, and
+ * also should one of them not come, the wakeup structure at offset wakeup in it is
+ * void, with the checksum of the table at offset madt. Errors: -EBUSY, a CPU is
+ * offline; -EOPNOTSUPP, this machine's memory is encrypted, or its local APICs are
+ * elsewhere than they are on all machines; -EINVAL, the area is not in memory that
+ * the kernel leaves alone; -E2BIG, more CPUs than can wait; -ENOMEM.
+ */
+struct nvwa_park {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__u64 base;		/* in: the area's physical address */
+	__u64 tables;		/* in: user pointer, to be put at base + NVWA_PARK_TABLES */
+	__u32 tables_len;	/* in: bytes */
+	__u32 madt;		/* in: offset in tables */
+	__u32 wakeup;		/* in: offset in tables */
+	__u32 nr_cpus;		/* out: CPUs that will wait there */
+};
+
+/*
+ * Read what firmware has left in memory, such as its ACPI tables, which need not
+ * be readable in another way. Errors: -EPERM, there is RAM of the kernel's;
+ * -ENXIO, nothing can be read there; -EINVAL, more than 1 MiB.
+ */
+struct nvwa_firmware {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__u64 phys;		/* in */
+	__u64 data;		/* in: user pointer, to be filled */
+	__u64 len;		/* in: bytes */
+};
+
 struct nvwa_release {
 	__u32 size;
 	__u32 flags;		/* 0 */
@@ -270,5 +305,7 @@ struct nvwa_info {
 #define NVWA_IOC_CAPTURE_SHMEM	_IOWR(NVWA_IOC_MAGIC, 9, struct nvwa_capture_shmem)
 #define NVWA_IOC_INSERT_SHMEM	_IOWR(NVWA_IOC_MAGIC, 10, struct nvwa_insert_shmem)
 #define NVWA_IOC_VMAS		_IOWR(NVWA_IOC_MAGIC, 11, struct nvwa_vmas)
+#define NVWA_IOC_PARK		_IOWR(NVWA_IOC_MAGIC, 12, struct nvwa_park)
+#define NVWA_IOC_FIRMWARE	_IOWR(NVWA_IOC_MAGIC, 14, struct nvwa_firmware)
 
 #endif

@@ -22,6 +22,12 @@
 #define sha256_ctx sha256_state
 #endif
 
+/* 6.16: the functions for model-specific registers were renamed. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define rdmsrq rdmsrl
+#define wrmsrq wrmsrl
+#endif
+
 /* 6.5: the array of VMAs was dropped from get_user_pages_remote(). */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 #define get_user_pages_remote(mm, start, nr, flags, pages, locked) \

@@ -75,7 +75,6 @@ static int copy_facts(const char *sysroot, struct boot_params *to, struct error 
 	to->ist_info = from->ist_info;
 	to->sys_desc_table = from->sys_desc_table;
 	to->edid_info = from->edid_info;
-	to->acpi_rsdp_addr = from->acpi_rsdp_addr;
 	to->secure_boot = from->secure_boot;
 	/* Used only if the map of the runtime services comes with it. */
 	to->efi_info = from->efi_info;
@@ -116,9 +115,6 @@ static void put_efi(const struct efi *efi, uint64_t phys, char *data, size_t *at
 	struct efi_info info = params->efi_info;
 	size_t len;
 
-	/* Newer kernels started by UEFI do not note it here themselves. */
-	if (efi && !params->acpi_rsdp_addr)
-		params->acpi_rsdp_addr = efi->rsdp;
 	if (!efi || !efi->nr) {
 		params->efi_info = (struct efi_info){ 0 };
 		return;
@@ -199,6 +195,7 @@ int bootparams_build(const char *sysroot, const struct bootparams *b, uint64_t p
 	if (r < 0)
 		return r;
 
+	params->acpi_rsdp_addr = b->rsdp;
 	put_header(b, phys, params);
 	put_efi(b->efi, phys, made, &at);
 	strcpy(made + CMDLINE_AT, b->cmdline);

@@ -26,6 +26,7 @@ struct bootparams {
 	const struct memmap *next;
 	const char *cmdline;
 	const struct efi *efi;	/* NULL as without any */
+	uint64_t rsdp;		/* ACPI's root pointer, physical; 0: the kernel looks for it */
 	uint64_t ramdisk;	/* physical */
 	uint64_t ramdisk_len;
 };

@@ -51,7 +51,7 @@ int load_place(const struct load *l, struct nvwa_range segments[LOAD_SEGMENTS], 
 {
 	struct bootparams b = {
 		.image = l->image, .next = &l->plan->next, .cmdline = l->cmdline,
-		.efi = l->efi,
+		.efi = l->efi, .rsdp = l->rsdp,
 	};
 	const struct memmap *scratch = &l->plan->scratch;
 	uint64_t at = l->image->load_end;
@@ -107,7 +107,7 @@ int load(const struct load *l, struct nvwa_range segments[LOAD_SEGMENTS], struct
 	_cleanup_free_ char *params = NULL;
 	struct bootparams b = {
 		.image = l->image, .next = &l->plan->next, .cmdline = l->cmdline,
-		.efi = l->efi,
+		.efi = l->efi, .rsdp = l->rsdp,
 		.ramdisk_len = l->initramfs_len,
 	};
 	int r = load_place(l, segments, err);

@@ -20,6 +20,7 @@ struct load {
 	const struct scratch_plan *plan;
 	const char *cmdline;
 	const struct efi *efi;	/* NULL as without any */
+	uint64_t rsdp;		/* 0: none is known */
 	const char *initramfs;
 	size_t initramfs_len;
 };

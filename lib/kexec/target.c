@@ -186,8 +186,7 @@ static unsigned long long balloon_mib(void)
 	return in > out ? (in - out) / (1048576 / NVWA_PAGE_SIZE) : 0;
 }
 
-/* Whether a kernel has an option, by the configuration that its package installs. */
-static bool is_configured(const char *release, const char *option)
+bool target_is_configured(const char *release, const char *option)
 {
 	_cleanup_free_ char *text = NULL;
 	char path[PATH_MAX], *line, *save = NULL;
@@ -205,9 +204,9 @@ static bool is_configured(const char *release, const char *option)
 /* The kernel forgets its default in little RAM, and nvwa-init says it again. */
 static const char *huge_pages_default(const char *release)
 {
-	if (is_configured(release, "CONFIG_TRANSPARENT_HUGEPAGE_ALWAYS=y"))
+	if (target_is_configured(release, "CONFIG_TRANSPARENT_HUGEPAGE_ALWAYS=y"))
 		return "always";
-	if (is_configured(release, "CONFIG_TRANSPARENT_HUGEPAGE_MADVISE=y"))
+	if (target_is_configured(release, "CONFIG_TRANSPARENT_HUGEPAGE_MADVISE=y"))
 		return "madvise";
 	return "never";
 }
@@ -327,6 +326,7 @@ int target_load(struct target *t, const struct target_load *how, struct error *e
 		return r;
 
 	l.cmdline = cmdline;
+	l.rsdp = how->rsdp;
 	l.initramfs = initramfs;
 	r = efi_read("", &efi, err);
 	if (r < 0)

@@ -29,8 +29,12 @@ void target_list_free(char **releases);
 int target_open(const char *release, struct target **target, struct error *err);
 void target_free(struct target *t);
 
+/* Whether an installed kernel has an option ("CONFIG_X=y"), by its package's configuration. */
+bool target_is_configured(const char *release, const char *option);
+
 struct target_load {
 	const struct scratch_plan *plan;
+	uint64_t rsdp;				/* as in struct park */
 	uint64_t header_phys;			/* where the record's header is */
 	uint8_t nonce[NVWA_NONCE_LEN];
 	uint32_t tsc_khz;			/* NVWA_IOC_INFO's, or 0 if not known */

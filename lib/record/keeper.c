@@ -78,6 +78,12 @@ int keeper_seal(int fd, struct nvwa_seal *s)
 	return call(fd, NVWA_IOC_SEAL, s);
 }
 
+int keeper_park(int fd, struct nvwa_park *p)
+{
+	p->size = sizeof(*p);
+	return call(fd, NVWA_IOC_PARK, p);
+}
+
 int keeper_adopt(int fd, struct nvwa_adopt *a)
 {
 	a->size = sizeof(*a);
@@ -106,6 +112,15 @@ int keeper_release(int fd, struct nvwa_release *r)
 {
 	r->size = sizeof(*r);
 	return call(fd, NVWA_IOC_RELEASE, r);
+}
+
+int keeper_firmware(int fd, uint64_t phys, void *to, size_t len)
+{
+	struct nvwa_firmware f = {
+		.size = sizeof(f), .phys = phys, .data = (uintptr_t)to, .len = len,
+	};
+
+	return call(fd, NVWA_IOC_FIRMWARE, &f);
 }
 
 int keeper_vmas(int fd, pid_t pid, struct nvwa_vma **vmas, size_t *nr, uint32_t *mm_flags)

@@ -20,11 +20,15 @@ int keeper_capture(int fd, struct nvwa_capture *c);
 int keeper_capture_shmem(int fd, struct nvwa_capture_shmem *c);
 int keeper_put(int fd, const char *name, const void *data, size_t len);
 int keeper_seal(int fd, struct nvwa_seal *s);
+int keeper_park(int fd, struct nvwa_park *p);
 int keeper_adopt(int fd, struct nvwa_adopt *a);
 int keeper_add_memory(int fd, struct nvwa_add_memory *m);
 int keeper_insert(int fd, struct nvwa_insert *i);
 int keeper_insert_shmem(int fd, struct nvwa_insert_shmem *i);
 int keeper_release(int fd, struct nvwa_release *r);
+
+/* Bytes that the firmware has left at a physical address. */
+int keeper_firmware(int fd, uint64_t phys, void *to, size_t len);
 
 /*
  * The mappings of a process; *vmas is malloc()ed, *mm_flags is NVWA_MM_*.

@@ -484,6 +484,7 @@ int test_old(void)
 	test_large();
 	test_rollback();
 	test_vmas();
+	test_park();
 	same(tainted(), 0, "the kernel is not tainted");
 	return done();
 }

@@ -70,6 +70,7 @@ static void tells_all(void **state)
 	const struct bootparams b = {
 		.image = &image, .next = &next, .cmdline = "root=/dev/vda quiet",
 		.ramdisk = 0x5200000, .ramdisk_len = 12345,
+		.rsdp = 0x3b000,
 	};
 	const struct boot_e820_entry *e820;
 	const struct boot_params *p;
@@ -87,7 +88,7 @@ static void tells_all(void **state)
 	assert_int_equal(bootparams_build(root, &b, PHYS, &data, &err), 0);
 
 	p = (const void *)(data + 4096);
-	assert_int_equal(p->acpi_rsdp_addr, 0xf5ac0);
+	assert_int_equal(p->acpi_rsdp_addr, 0x3b000);
 	assert_int_equal(p->screen_info.orig_video_cols, 80);
 	assert_int_equal(p->sentinel, 0);
 	assert_int_equal(p->hdr.loadflags, LOADED_HIGH);
@@ -172,7 +173,7 @@ static void hands_on_uefi(void **state)
 	assert_int_equal(efi.rsdp, 0x7fb7e014);
 	assert_int_equal(bootparams_build(root, &b, PHYS, &data, &err), 0);
 	p = (const void *)(data + 4096);
-	assert_int_equal(p->acpi_rsdp_addr, 0xf5ac0);
+	assert_int_equal(p->acpi_rsdp_addr, 0);
 	assert_int_equal(p->efi_info.efi_memmap_size, 2 * sizeof(*map));
 	assert_int_equal(p->efi_info.efi_memdesc_size, 40);
 	assert_int_equal(p->efi_info.efi_systab, 0x7f9ee018);
