@@ -18,13 +18,13 @@ CFLAGS		?= -O2 -g
 SANITIZE	:= -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 		   -fno-omit-frame-pointer
 
-PKGS		:= yaml-0.1 json-c libkmod libarchive liblzma libzstd liblz4 zlib libsystemd \
+PKGS		:= yaml-0.1 json-c libkmod libarchive liblzma libzstd liblz4 lzo2 zlib libsystemd \
 		   libnftables
 
 # Asked for once, and only by what compiles: "make setup" must work before
-# pkg-config is there.
+# pkg-config is there. Debian 12 has no bzip2.pc.
 PKG_CFLAGS	= $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG_CFLAGS)
-PKG_LIBS	= $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PKGS)))$(PKG_LIBS)
+PKG_LIBS	= $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PKGS)) -lbz2)$(PKG_LIBS)
 
 # _GNU_SOURCE is empty so that a file may define it as well.
 NVWA_CFLAGS	= -std=gnu11 -Wall -Wextra -Werror -I. -D_GNU_SOURCE= \

@@ -7,11 +7,10 @@
 #include "lib/base/error.h"
 
 /*
- * Unpack data by its magic (gzip, xz, zstd, lz4); what has none of the known
- * magics is copied. Bytes after the end of the packed stream are ignored.
- * *out is malloc()ed. Errors: -EOPNOTSUPP, packed in a way that is not
- * supported (named in err); -EBADMSG, damaged or truncated; -EFBIG, larger
- * than limit.
+ * Unpack data by its magic (gzip, xz, zstd, lz4, bzip2, lzma, lzo); what has
+ * none of these magics is copied. Bytes after the end of the packed stream are
+ * ignored. *out is malloc()ed. Errors: -EBADMSG, damaged or truncated; -EFBIG,
+ * larger than limit.
  */
 int decompress(const void *data, size_t len, size_t limit, char **out, size_t *out_len,
 	       struct error *err);
