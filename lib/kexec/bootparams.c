@@ -169,6 +169,8 @@ static void put_header(const struct bootparams *b, uint64_t phys, struct boot_pa
 	*h = b->image->header;
 	h->type_of_loader = LOADER_UNDEFINED;
 	h->loadflags &= ~(KASLR_FLAG | CAN_USE_HEAP);
+	if (b->image->kaslr)
+		h->loadflags |= KASLR_FLAG;
 	h->setup_data = 0;
 	h->cmd_line_ptr = (uint32_t)(phys + CMDLINE_AT);
 	params->ext_cmd_line_ptr = (phys + CMDLINE_AT) >> 32;
@@ -218,7 +220,8 @@ int bootparams_build(const char *sysroot, const struct bootparams *b, uint64_t p
 
 	stamp = phys + at + sizeof(struct setup_data);
 	add_setup_data(made, phys, &at, SETUP_NVWA_ENTRY, sizeof(uint64_t));
-	put_entry(made, stamp, phys + PARAMS_AT, b->image->entry);
+	put_entry(made, stamp, phys + PARAMS_AT,
+		  b->kernel + (b->image->entry - b->image->load_addr));
 
 	*data = steal_ptr(made);
 	return 0;

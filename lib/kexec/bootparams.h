@@ -23,6 +23,7 @@
 
 struct bootparams {
 	const struct image *image;
+	uint64_t kernel;	/* physical: where it will be */
 	const struct memmap *next;
 	const char *cmdline;
 	const struct efi *efi;	/* NULL as without any */

@@ -35,6 +35,9 @@
 /* An unpacked kernel is some 60 MB; more than this is a decompression bomb. */
 #define KERNEL_MAX	(512UL << 20)
 
+/* MIN_KERNEL_ALIGN in arch/x86/include/asm/boot.h: the kernel maps itself in pages of 2 MiB. */
+#define ALIGN_MIN	(2U << 20)
+
 #define REINSTALL	"Install the package of this kernel again, or choose another release."
 
 static int refuse_foreign(const char *path, const char *data, size_t len, struct error *err)
@@ -154,6 +157,34 @@ static int lay_out(const char *elf, size_t len, struct image *image)
 	return 0;
 }
 
+/* What follows the ELF file, whose last part is the table of its sections. */
+static int read_relocs(const char *elf, size_t len, struct image *image)
+{
+	const Elf64_Ehdr *e = (const void *)elf;
+	uint32_t align = image->header.kernel_alignment;
+	size_t end;
+	int r;
+
+	if (!e->e_shnum)
+		return 0;
+	if (e->e_shentsize != sizeof(Elf64_Shdr) || e->e_shoff > len ||
+	    e->e_shnum > (len - e->e_shoff) / sizeof(Elf64_Shdr))
+		return -ENOEXEC;
+	end = e->e_shoff + e->e_shnum * sizeof(Elf64_Shdr);
+	r = relocs_read(elf + end, len - end, image->load_addr, image->kernel_len,
+			&image->relocs);
+	if (!r && image->relocs.offsets && (align < ALIGN_MIN || (align & (align - 1))))
+		r = -ENOEXEC;
+	return r;
+}
+
+uint64_t image_room(const struct image *image)
+{
+	uint64_t align = image->header.kernel_alignment;
+
+	return (image->load_end - image->load_addr + align - 1) & ~(align - 1);
+}
+
 int image_read(const char *path, const char *release, struct image *image, struct error *err)
 {
 	_cleanup_free_ char *data = NULL, *elf = NULL;
@@ -184,8 +215,14 @@ int image_read(const char *path, const char *release, struct image *image, struc
 	if (r == -ENOEXEC)
 		return error_set(err, ENOEXEC, "What is packed in %s is not a 64-bit x86 kernel. "
 				 REINSTALL, path);
-	if (r < 0)
-		return r;
+	if (!r)
+		r = read_relocs(elf, elf_len, &read);
+	if (r < 0) {
+		image_free(&read);
+		return r != -ENOEXEC ? r :
+		       error_set(err, ENOEXEC, "The relocation tables of the kernel in %s are "
+				 "damaged. " REINSTALL, path);
+	}
 
 	*image = read;
 	return 0;
@@ -194,5 +231,6 @@ int image_read(const char *path, const char *release, struct image *image, struc
 void image_free(struct image *image)
 {
 	free(image->kernel);
+	relocs_free(&image->relocs);
 	*image = (struct image){ 0 };
 }

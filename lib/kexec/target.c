@@ -18,6 +18,7 @@
 #include "lib/kexec/efi.h"
 #include "lib/kexec/hop.h"
 #include "lib/kexec/image.h"
+#include "lib/kexec/kaslr.h"
 #include "lib/kexec/load.h"
 #include "lib/kexec/modules.h"
 #include "lib/kexec/root.h"
@@ -304,6 +305,17 @@ void target_free(struct target *t)
 	free(t);
 }
 
+/* A physical address. The scratch lies low; what is beyond is hidden. */
+static uint64_t ram_end(const struct scratch_plan *plan)
+{
+	const struct memmap_entry *last;
+
+	if (!plan->hidden.nr)
+		return 0;
+	last = &plan->hidden.entries[plan->hidden.nr - 1];
+	return last->start + last->len;
+}
+
 int target_load(struct target *t, const struct target_load *how, struct error *err)
 {
 	_cleanup_free_ char *cmdline = NULL, *initramfs = NULL;
@@ -322,6 +334,8 @@ int target_load(struct target *t, const struct target_load *how, struct error *e
 	if (!r)
 		r = hop_build(&t->root, &t->modules, t->thp, how, &initramfs,
 			      &l.initramfs_len, err);
+	if (!r && kaslr_is_wanted(cmdline, ram_end(how->plan)))
+		r = kaslr_move(&t->image, err);
 	if (r < 0)
 		return r;
 

@@ -30,6 +30,7 @@ static int make_root(void **state)
 
 	(void)state;
 	image.header.init_size = 0x2000000;
+	image.header.kernel_alignment = 2 * MIB;
 	image.header.cmdline_size = 2047;
 	image.header.loadflags = LOADED_HIGH | KASLR_FLAG;
 	image.header.setup_data = 0xdead;
@@ -68,7 +69,8 @@ static void tells_all(void **state)
 	struct memmap_entry entries[150];
 	const struct memmap next = { .entries = entries, .nr = 150 };
 	const struct bootparams b = {
-		.image = &image, .next = &next, .cmdline = "root=/dev/vda quiet",
+		.image = &image, .kernel = 48 * MIB, .next = &next,
+		.cmdline = "root=/dev/vda quiet",
 		.ramdisk = 0x5200000, .ramdisk_len = 12345,
 		.rsdp = 0x3b000,
 	};
@@ -117,8 +119,28 @@ static void tells_all(void **state)
 	memcpy(&address, data + 22, 8);
 	assert_int_equal(address, PHYS + 4096);
 	memcpy(&address, data + 32, 8);
-	assert_int_equal(address, image.entry);
+	assert_int_equal(address, 48 * MIB + 0xc43);
 	free(data);
+}
+
+/* Only a kernel that was moved is told so. */
+static void tells_that_it_is_random(void **state)
+{
+	const struct memmap next = { 0 };
+	struct image moved = image;
+	const struct bootparams b = { .image = &moved, .next = &next, .cmdline = "" };
+	const struct boot_params *p;
+	struct error err = { 0 };
+	char *data;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		moved.kaslr = i;
+		assert_int_equal(bootparams_build(root, &b, PHYS, &data, &err), 0);
+		p = (const void *)(data + 4096);
+		assert_int_equal(p->hdr.loadflags, LOADED_HIGH | (i ? KASLR_FLAG : 0));
+		free(data);
+	}
 }
 
 static void put_efi(const char *name, const char *text)
@@ -253,14 +275,63 @@ static void refuses_where_there_is_no_room(void **state)
 	assert_non_null(strstr(err.text, "larger scratch"));
 }
 
+static bool lies_in(const struct nvwa_range *range, uint64_t start, uint64_t end)
+{
+	return range->start >= start && range->start + range->len <= end;
+}
+
+/* A kernel that was moved goes to any place that has room, aligned, with the rest behind it. */
+static void places_at_random(void **state)
+{
+	const uint64_t link_end = image.load_end;
+	struct nvwa_range s[LOAD_SEGMENTS];
+	bool seen[28] = { false };
+	struct error err;
+	int nr = 0;
+
+	(void)state;
+	image.kaslr = true;
+	image.load_end -= 4096;
+	/* For 60 MiB and 5 behind, from 16 to 68 MiB in one part, and one place in the other. */
+	for (int i = 0; i < 1000; i++) {
+		assert_int_equal(place("1000 9e000 1 0\n100000 7f00000 1 0\n20100000 4300000 1 0\n"
+				       "100000000 8000000 1 0\n", 5 * MIB - 1, s, &err), 0);
+		assert_int_equal(s[0].start % (2 * MIB), 0);
+		assert_int_equal(s[0].len, 60 * MIB - 4096);
+		assert_int_equal(s[2].len, 5 * MIB);
+		for (int k = 0; k < LOAD_SEGMENTS; k++) {
+			assert_true(lies_in(&s[k], MIB, 128 * MIB) ||
+				    lies_in(&s[k], 0x20100000, 0x24400000));
+			assert_true(!k || s[k].start >= s[k - 1].start + s[k - 1].len);
+		}
+		seen[s[0].start == 0x20200000 ? 27 : (s[0].start - 16 * MIB) / (2 * MIB)] = true;
+	}
+	/* That one of them is never seen in 1000 is less likely than 2^-47. */
+	for (int i = 0; i < 28; i++)
+		nr += seen[i];
+	assert_int_equal(nr, 28);
+
+	/* The link address need not be free. */
+	assert_int_equal(place("1100000 6f00000 1 0\n", MIB, s, &err), 0);
+	assert_true(lies_in(&s[0], 0x1200000, 128 * MIB));
+	assert_int_equal(place("100000 3000000 1 0\n3200000 3b00000 1 0\n", MIB, s, &err), -ENOSPC);
+	assert_non_null(strstr(err.text, "larger scratch"));
+	assert_int_equal(place("fc600000 8000000 1 0\n", MIB, s, &err), -ENOSPC);
+	assert_non_null(strstr(err.text, "below 4 GiB"));
+	image.load_end = link_end;
+	image.kaslr = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tells_all),
+		cmocka_unit_test(tells_that_it_is_random),
 		cmocka_unit_test(hands_on_uefi),
 		cmocka_unit_test(needs_the_running_kernels),
 		cmocka_unit_test(places_segments_in_the_scratch),
 		cmocka_unit_test(refuses_where_there_is_no_room),
+		cmocka_unit_test(places_at_random),
 	};
 
 	return cmocka_run_group_tests(tests, make_root, remove_root);

@@ -81,6 +81,7 @@ static void make_file(const void *payload, size_t len)
 	h->payload_length = len;
 	h->pref_address = BASE;
 	h->init_size = 0x4000;
+	h->kernel_alignment = 0x200000;
 	h->cmdline_size = 2047;
 	h->syssize = (offset + len + 15) / 16;
 	strcpy((char *)file + VERSION_AT, RELEASE " (builder@host) #1 SMP");
@@ -352,6 +353,77 @@ static void refuses_segments_out_of_bounds(void **state)
 	make_elf();
 }
 
+#define AT(offset)	(0x80000000U + BASE + (offset))
+
+static unsigned char with_tables[ELF_LEN + 64];
+
+/* As the kernel's build: behind the table of sections, with which the ELF file ends. */
+static void make_with_tables(const uint32_t *words, size_t len, uint64_t sections_at,
+			     uint16_t nr_sections)
+{
+	Elf64_Ehdr *e = (void *)with_tables;
+
+	memcpy(with_tables, elf, ELF_LEN);
+	e->e_shentsize = sizeof(Elf64_Shdr);
+	e->e_shnum = nr_sections;
+	e->e_shoff = sections_at;
+	memcpy(with_tables + ELF_LEN, words, len);
+	make_file(with_tables, ELF_LEN + len);
+}
+
+#define SECTIONS	3
+#define SECTIONS_AT	(ELF_LEN - SECTIONS * sizeof(Elf64_Shdr))
+
+static void reads_relocation_tables(void **state)
+{
+	static const uint32_t words[] = { 0, AT(8), AT(DATA_AT), 0, AT(0x17fc) };
+	struct image image;
+	struct error err;
+
+	(void)state;
+	make_with_tables(words, sizeof(words), SECTIONS_AT, SECTIONS);
+	assert_int_equal(load(&image, &err), 0);
+	assert_int_equal(image.relocs.nr64, 2);
+	assert_int_equal(image.relocs.nr_inverse, 0);
+	assert_int_equal(image.relocs.nr32, 1);
+	assert_int_equal(image.relocs.offsets[1], DATA_AT);
+	assert_int_equal(image.relocs.offsets[2], 0x17fc);
+	assert_int_equal(image_room(&image), 0x200000);
+	assert_false(image.kaslr);
+	image_free(&image);
+
+	make_with_tables(words, 0, SECTIONS_AT, SECTIONS);
+	assert_int_equal(load(&image, &err), 0);
+	assert_null(image.relocs.offsets);
+	image_free(&image);
+}
+
+static void refuses_broken_relocation_tables(void **state)
+{
+	static const uint32_t words[] = { 0, AT(8), 0, AT(DATA_AT + 0x200) };
+	struct setup_header *h = (void *)(file + 0x1f1);
+
+	(void)state;
+	/* In the bss, which is not in the file; not whole words. */
+	make_with_tables(words, sizeof(words), SECTIONS_AT, SECTIONS);
+	assert_bad(ENOEXEC, "relocation tables");
+	make_with_tables(words, 3 * sizeof(words[0]) - 2, SECTIONS_AT, SECTIONS);
+	assert_bad(ENOEXEC, "relocation tables");
+
+	/* An alignment that cannot be, where the kernel would be moved by it. */
+	for (uint32_t align = 0; align < 0x400000; align += 0x120000) {
+		make_with_tables(words, 3 * sizeof(words[0]), SECTIONS_AT, SECTIONS);
+		h->kernel_alignment = align;
+		assert_bad(ENOEXEC, "relocation tables");
+	}
+
+	/* A table of sections that is not in the file. */
+	make_with_tables(words, sizeof(words), SECTIONS_AT, 0xffff);
+	assert_bad(ENOEXEC, "relocation tables");
+	make_with_tables(words, sizeof(words), UINT64_MAX, SECTIONS);
+	assert_bad(ENOEXEC, "relocation tables");
+}
+
 static int make_path(void **state)
 {
 	int fd = mkstemp(path);
@@ -372,6 +444,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_all_packings),
 		cmocka_unit_test(refuses_damage_of_packers),
+		cmocka_unit_test(reads_relocation_tables),
+		cmocka_unit_test(refuses_broken_relocation_tables),
 		cmocka_unit_test(refuses_damage),
 		cmocka_unit_test(refuses_truncation),
 		cmocka_unit_test(refuses_what_is_no_kernel),
