@@ -404,3 +404,20 @@ pages_add_up() {
 		jq -e --argjson changed "$file_private" '.last.pages.copied <= $changed + 16' \
 		"$out/status.json"
 }
+
+# kaslr_note: after each update, where the kernel is.
+kaslr_note() {
+	guest /root/guest/kaslr >>"$out/kaslr" || give_up "the guest tells where its kernel is"
+}
+
+# After some updates. Two kernels in some 480 are at the same address by chance,
+# and so may one be where it is linked; but not all of them.
+kaslr_stayed_on() {
+	diag "text, map of memory, place in memory: $(paste -sd, "$out/kaslr")"
+	ok "the kernels are not all at the same address" \
+		test "$(cut -d' ' -f1 "$out/kaslr" | sort -u | wc -l)" -gt 1
+	# Where it is without KASLR, with page tables of four and of five levels.
+	is "each kernel chose where its map of memory begins" \
+		"$(cut -d' ' -f2 "$out/kaslr" | grep -vx -e ffff888000000000 -e ff11000000000000 |
+			sort -u | wc -l)" "$(wc -l <"$out/kaslr")"
+}

@@ -18,7 +18,9 @@ for release in "$new" "$old" "$new"; do
 	update_to "$release"
 	pages_add_up 16384
 	ok "the client's answers go on" client_advances incr
+	kaslr_note
 done
+kaslr_stayed_on
 redis_same
 no_splats
 done_testing

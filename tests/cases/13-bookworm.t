@@ -15,7 +15,9 @@ for spec in 6.1 6.12; do
 	update_to "$(lab_kernel bookworm "$spec")"
 	pages_add_up 16384
 	ok "the client's answers go on" client_advances incr
+	kaslr_note
 done
+kaslr_stayed_on
 redis_same
 no_splats
 done_testing
