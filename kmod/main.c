@@ -187,6 +187,11 @@ static long call_vmas(struct file *file, void *data)
 	return vmas_list(data);
 }
 
+static long call_quiet(struct file *file, void *data)
+{
+	return owner == file ? devices_quiet(data) : -EINVAL;
+}
+
 static const struct {
 	unsigned int cmd;
 	long (*call)(struct file *file, void *arg);
@@ -204,7 +209,7 @@ static const struct {
 	{ NVWA_IOC_INSERT_SHMEM, call_insert_shmem },
 	{ NVWA_IOC_VMAS, call_vmas },
 	{ NVWA_IOC_PARK, call_park },
-	{ },
+	{ NVWA_IOC_QUIET, call_quiet },
 	{ NVWA_IOC_FIRMWARE, call_firmware },
 };
 
@@ -259,6 +264,7 @@ static int nvwa_close(struct inode *inode, struct file *file)
 	mutex_lock(&nvwa_lock);
 	if (owner == file) {
 		park_disarm();
+		devices_leave();
 		capture_end(capture);
 		capture = NULL;
 		owner = NULL;

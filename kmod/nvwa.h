@@ -158,6 +158,10 @@ int capture_put(struct capture *c, struct nvwa_put *arg);
 int capture_seal(struct capture *c, struct nvwa_seal *arg);
 u64 capture_held(const struct capture *c);
 
+/* devices.c: what happens to devices at the jump, from the call until devices_leave(). */
+int devices_quiet(struct nvwa_quiet *arg);
+void devices_leave(void);
+
 /* record.c: checks of what another kernel wrote; no side effects but a line in the log. */
 struct record_process {
 	const struct nvwa_run *runs;

@@ -6,7 +6,8 @@
  * one capture may be open at a time (-EBUSY). NVWA_IOC_CAPTURE takes the
  * pages of a stopped process, NVWA_IOC_CAPTURE_SHMEM those of a file in
  * shared memory (tmpfs, memfd, SysV, shared anonymous), NVWA_IOC_PUT adds a
- * file, NVWA_IOC_SEAL makes the record valid. Closing the descriptor, or the
+ * file, NVWA_IOC_QUIET says which devices the jump need not shut down,
+ * NVWA_IOC_SEAL makes the record valid. Closing the descriptor, or the
  * death of the process that holds it, undoes everything: pages are let go and
  * the record's memory is wiped and freed, sealed or not. Page tables are never
  * changed, so the programs may go on at once.
@@ -274,6 +275,34 @@ struct nvwa_vma {
 	char  flags[NVWA_VMA_FLAGS_LEN];
 };
 
+/*
+ * At a kexec, and at nothing else, devices of these PCI drivers are only quieted,
+ * as long as the capture's file is open: in place of the driver's shutdown, an NVMe
+ * controller is disabled, interrupts by pin (INTx) are masked, and bus mastering is
+ * switched off. Bus mastering is also taken from functions that no driver has
+ * (all but NVWA_PCI_NO_DMA). Names that no driver has are ignored. A second call
+ * replaces the list of the first. Errors: -EINVAL, no capture is open on this
+ * file, a name is empty or does not end within its room, too many; -ENOMEM.
+ */
+struct nvwa_quiet {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__u64 drivers;		/* in: user pointer to char[nr_drivers][NVWA_DRIVER_NAME_LEN] */
+	__u32 nr_drivers;	/* in: 0 to NVWA_MAX_DRIVERS */
+	__u32 reserved;		/* 0 */
+};
+
+#define NVWA_DRIVER_NAME_LEN	64	/* with the NUL */
+#define NVWA_MAX_DRIVERS	256
+
+/*
+ * By PCI class code (24 bits): bridges, which only pass on what others do;
+ * system peripherals, as an IOMMU works for all devices and has no driver of the
+ * PCI core; displays, as one without a driver shows the firmware's picture.
+ */
+#define NVWA_PCI_NO_DMA(class) \
+	((class) >> 16 == 0x06 || (class) >> 16 == 0x08 || (class) >> 16 == 0x03)
+
 struct nvwa_info {
 	__u32 size;
 	__u32 abi_version;	/* out: NVWA_ABI_VERSION */
@@ -306,6 +335,7 @@ struct nvwa_info {
 #define NVWA_IOC_INSERT_SHMEM	_IOWR(NVWA_IOC_MAGIC, 10, struct nvwa_insert_shmem)
 #define NVWA_IOC_VMAS		_IOWR(NVWA_IOC_MAGIC, 11, struct nvwa_vmas)
 #define NVWA_IOC_PARK		_IOWR(NVWA_IOC_MAGIC, 12, struct nvwa_park)
+#define NVWA_IOC_QUIET		_IOWR(NVWA_IOC_MAGIC, 13, struct nvwa_quiet)
 #define NVWA_IOC_FIRMWARE	_IOWR(NVWA_IOC_MAGIC, 14, struct nvwa_firmware)
 
 #endif

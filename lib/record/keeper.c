@@ -123,6 +123,17 @@ int keeper_firmware(int fd, uint64_t phys, void *to, size_t len)
 	return call(fd, NVWA_IOC_FIRMWARE, &f);
 }
 
+int keeper_quiet(int fd, const char (*drivers)[NVWA_DRIVER_NAME_LEN], size_t nr)
+{
+	struct nvwa_quiet q = {
+		.size = sizeof(q),
+		.drivers = (uintptr_t)drivers,
+		.nr_drivers = nr,
+	};
+
+	return call(fd, NVWA_IOC_QUIET, &q);
+}
+
 int keeper_vmas(int fd, pid_t pid, struct nvwa_vma **vmas, size_t *nr, uint32_t *mm_flags)
 {
 	struct nvwa_vmas v = { .size = sizeof(v), .pid = pid };

@@ -29,6 +29,8 @@ int keeper_release(int fd, struct nvwa_release *r);
 
 /* Bytes that the firmware has left at a physical address. */
 int keeper_firmware(int fd, uint64_t phys, void *to, size_t len);
+/* Until fd is closed, a kexec only quiets the devices of these PCI drivers. */
+int keeper_quiet(int fd, const char (*drivers)[NVWA_DRIVER_NAME_LEN], size_t nr);
 
 /*
  * The mappings of a process; *vmas is malloc()ed, *mm_flags is NVWA_MM_*.
