@@ -256,6 +256,36 @@ static void test_refusals(int fd, pid_t pid)
 	close(other);
 }
 
+static int set_quiet(int fd, const void *drivers, uint32_t nr)
+{
+	struct nvwa_quiet q = { .drivers = (uintptr_t)drivers, .nr_drivers = nr };
+
+	return keeper_call(fd, NVWA_IOC_QUIET, &q);
+}
+
+static void test_quiet(int fd)
+{
+	static char names[NVWA_MAX_DRIVERS + 1][NVWA_DRIVER_NAME_LEN];
+	struct nvwa_quiet odd = { .flags = 1 };
+	int other = keeper_open();
+	int i;
+
+	for (i = 0; i <= NVWA_MAX_DRIVERS; i++)
+		snprintf(names[i], sizeof(names[i]), "no-driver-%d", i);
+	same(set_quiet(other, names, 1), -EINVAL, "quiet: a list is refused where no capture is");
+	close(other);
+	same(keeper_call(fd, NVWA_IOC_QUIET, &odd), -EINVAL, "quiet: unknown flags are refused");
+	same(set_quiet(fd, names, NVWA_MAX_DRIVERS + 1), -EINVAL, "quiet: too many are refused");
+	same(set_quiet(fd, (void *)1, 2), -EFAULT, "quiet: a list that is not there is refused");
+	same(set_quiet(fd, names, NVWA_MAX_DRIVERS), 0, "quiet: a list of 256 is taken");
+	same(set_quiet(fd, NULL, 0), 0, "quiet: an empty list takes its place");
+	memset(names[1], 'x', sizeof(names[1]));
+	same(set_quiet(fd, names, 2), -EINVAL, "quiet: a name without an end is refused");
+	names[1][0] = '\0';
+	same(set_quiet(fd, names, 2), -EINVAL, "quiet: an empty name is refused");
+	same(set_quiet(fd, names, 1), 0, "quiet: a list is taken after it");
+}
+
 /* Read back a page section and compare every page with what the child has. */
 static bool runs_hold(const struct nvwa_run *runs, uint64_t nr, uint64_t *pages)
 {
@@ -369,6 +399,7 @@ static void test_capture(void)
 	same(begin(fd, &scratch, &header), 0, "begin");
 	same(keeper_state(fd), NVWA_STATE_CAPTURING, "capturing");
 	test_refusals(fd, a);
+	test_quiet(fd);
 
 	same(capture(fd, a, ranges, nr, &c1), 0, "capture a process");
 	same(c1.nr_pinned + c1.nr_evacuated + c1.nr_unshared, pages, "all its pages are taken");
