@@ -20,6 +20,7 @@
 #include "lib/base/file.h"
 #include "lib/kexec/memmap.h"
 #include "lib/kexec/park.h"
+#include "lib/kexec/quiet.h"
 #include "lib/kexec/target.h"
 #include "lib/record/keeper.h"
 #include "tool/common.h"
@@ -399,6 +400,40 @@ static void check_lost(struct check *c)
 			   "movablecore=, movable_node) is ordinary memory after the update");
 }
 
+/* One note for what is quieted, and one for what may take its time before the jump. */
+static void check_devices(struct check *c)
+{
+	_cleanup_free_ struct quiet_driver *drivers = NULL;
+	struct error err = { 0 };
+	size_t nr;
+	int r;
+
+	r = quiet_choose("", &c->config->devices, &drivers, &nr, &err);
+	if (r < 0) {
+		refuse(c, EXIT_TARGET, &err, r);
+		return;
+	}
+	for (int quiet = 1; quiet >= 0; quiet--) {
+		_cleanup_free_ char *text = NULL;
+		size_t len, listed = 0;
+		FILE *out = open_memstream(&text, &len);
+
+		if (!out)
+			abort();
+		fprintf(out, "devices that the jump %s:", quiet ?
+			"only quiets, by driver" : "has shut down in full, by driver");
+		for (size_t i = 0; i < nr; i++) {
+			if (drivers[i].quiet == quiet)
+				fprintf(out, "%s %s (%s)", listed++ ? "," : "", drivers[i].name,
+					drivers[i].why);
+		}
+		if (fclose(out))
+			abort();
+		if (listed)
+			add_reason(c, false, EXIT_OK, NULL, text);
+	}
+}
+
 static int verdict(const struct check_result *result)
 {
 	int code = EXIT_OK;
@@ -445,6 +480,7 @@ int check_run(const struct config *config, const char *release, bool force,
 	check_memory(&c);
 	check_shared(&c);
 	check_lost(&c);
+	check_devices(&c);
 	for (size_t i = 0; i < c.nr_apps; i++)
 		app_free(&c.apps[i]);
 	free(c.apps);

@@ -217,6 +217,70 @@ static int read_pids(struct reader *r, const yaml_node_t *node, void *field)
 	return read_list(r, node, "PIDs", read_pid);
 }
 
+static int read_device_shutdown(struct reader *r, const yaml_node_t *node, void *field)
+{
+	const char *text = scalar(node);
+
+	if (!text || (strcmp(text, "quiet") && strcmp(text, "full")))
+		return wrong(r, &node->start_mark, "expected quiet or full, found %s",
+			     text && *text ? text : shape(node));
+	*(bool *)field = strcmp(text, "full") == 0;
+	return 0;
+}
+
+static bool names_driver(char *const *list, size_t nr, const char *name)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (strcmp(list[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int read_driver(struct reader *r, const yaml_node_t *node, char ***list, size_t *nr)
+{
+	const struct quiet_wish *wish = &r->config->devices;
+	const char *text = scalar(node);
+	char **more;
+
+	if (!text || !*text || strlen(text) >= NVWA_DRIVER_NAME_LEN || strchr(text, '/'))
+		return wrong(r, &node->start_mark, "expected the name of a PCI driver, found %s",
+			     text && *text ? text : shape(node));
+	if (names_driver(wish->full, wish->nr_full, text) ||
+	    names_driver(wish->quiet, wish->nr_quiet, text))
+		return wrong(r, &node->start_mark, "%s is named a second time", text);
+	if (*nr == NVWA_MAX_DRIVERS)
+		return wrong(r, &node->start_mark, "expected %d drivers at most", NVWA_MAX_DRIVERS);
+	more = reallocarray(*list, *nr + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	*list = more;
+	more[*nr] = strdup(text);
+	return more[*nr] ? (++*nr, 0) : -ENOMEM;
+}
+
+static int read_full_driver(struct reader *r, const yaml_node_t *node)
+{
+	return read_driver(r, node, &r->config->devices.full, &r->config->devices.nr_full);
+}
+
+static int read_quiet_driver(struct reader *r, const yaml_node_t *node)
+{
+	return read_driver(r, node, &r->config->devices.quiet, &r->config->devices.nr_quiet);
+}
+
+static int read_full_drivers(struct reader *r, const yaml_node_t *node, void *field)
+{
+	(void)field;
+	return read_list(r, node, "drivers", read_full_driver);
+}
+
+static int read_quiet_drivers(struct reader *r, const yaml_node_t *node, void *field)
+{
+	(void)field;
+	return read_list(r, node, "drivers", read_quiet_driver);
+}
+
 struct key {
 	const char *name;
 	int (*read)(struct reader *r, const yaml_node_t *node, void *field);
@@ -245,6 +309,9 @@ static const struct key server_keys[] = {
 	KEY(log_dir, read_text),
 	KEY(scratch_mb, read_megabytes),
 	KEY(cpu_park, read_bool),
+	{ "device_shutdown", read_device_shutdown, offsetof(struct config, devices.none) },
+	{ "full_shutdown_drivers", read_full_drivers, 0 },
+	{ "quiet_drivers", read_quiet_drivers, 0 },
 	{ },
 };
 
@@ -391,6 +458,12 @@ void config_free(struct config *config)
 		free(config->services[i]);
 	free(config->services);
 	free(config->pids);
+	for (size_t i = 0; i < config->devices.nr_full; i++)
+		free(config->devices.full[i]);
+	free(config->devices.full);
+	for (size_t i = 0; i < config->devices.nr_quiet; i++)
+		free(config->devices.quiet[i]);
+	free(config->devices.quiet);
 	free(config->criu_dir);
 	free(config->criu_exe);
 	free(config->kexec_exe);

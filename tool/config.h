@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 #include "lib/base/error.h"
+#include "lib/kexec/quiet.h"
 
 #define CONFIG_DIR		"/etc/nvwa"
 #define CONFIG_RESTORE		"nvwa-restore.yaml"
@@ -31,6 +32,7 @@ struct config {
 	char *log_dir;
 	bool cpu_park;
 	unsigned int scratch_mb;	/* memory that the next kernel boots in, at least */
+	struct quiet_wish devices;	/* device_shutdown and the lists of drivers */
 };
 
 /*

@@ -31,6 +31,7 @@
 #include "lib/base/file.h"
 #include "lib/kexec/memmap.h"
 #include "lib/kexec/park.h"
+#include "lib/kexec/quiet.h"
 #include "lib/kexec/target.h"
 #include "lib/net/net.h"
 #include "lib/record/keeper.h"
@@ -58,6 +59,8 @@ struct update {
 	char **stopped;			/* services to start again in a rollback */
 	int keeper;			/* closing it drops captured pages and record */
 	bool loaded, locked, entered, frozen;
+	char (*quiet)[NVWA_DRIVER_NAME_LEN];	/* drivers whose devices are only quieted */
+	size_t nr_quiet;
 	struct nvwa_capture pages;	/* sums over all processes */
 	struct error err;
 };
@@ -210,6 +213,25 @@ static int load_target(struct update *u)
 	return target_load(u->target, &load, &u->err);
 }
 
+static int choose_quiet(struct update *u)
+{
+	_cleanup_free_ struct quiet_driver *drivers = NULL;
+	size_t nr;
+	int r;
+
+	r = quiet_choose("", &u->config->devices, &drivers, &nr, &u->err);
+	if (r < 0)
+		return r;
+	u->quiet = calloc(nr + 1, sizeof(*u->quiet));
+	if (!u->quiet)
+		return -ENOMEM;
+	for (size_t i = 0; i < nr; i++) {
+		if (drivers[i].quiet)
+			strcpy(u->quiet[u->nr_quiet++], drivers[i].name);
+	}
+	return 0;
+}
+
 /* For nvwa init, in case that nobody is left to roll back. */
 static int note_stopped(char **services)
 {
@@ -242,6 +264,8 @@ static int prepare(struct update *u)
 		r = choose_scratch(u);
 	if (r == 0)
 		r = load_target(u);
+	if (r == 0)
+		r = choose_quiet(u);
 	if (r < 0)
 		return r;
 	say(u, "%s is loaded; it will boot in %llu MiB of %llu MiB", u->release,
@@ -647,6 +671,9 @@ static int jump(struct update *u)
 	r = quiesce_freeze(&u->err);
 	if (r < 0)
 		return r;
+	r = keeper_quiet(u->keeper, u->quiet, u->nr_quiet);
+	if (r < 0)
+		return error_set(&u->err, -r, "the module cannot quiet devices: %s", strerror(-r));
 	r = keeper_seal(u->keeper, &seal);
 	if (r < 0)
 		return error_set(&u->err, -r, "the record cannot be sealed: %s", strerror(-r));
@@ -690,6 +717,7 @@ static void update_free(struct update *u)
 	for (size_t i = 0; i < u->nr_apps; i++)
 		app_free(&u->apps[i]);
 	free(u->apps);
+	free(u->quiet);
 }
 
 static int phase(struct update *u, const char *name, int (*run)(struct update *))

@@ -58,7 +58,9 @@ static void test_everything(void **state)
 			      "enable_pin_memory: True\nenbale_debug_mode: on\n",
 			      "criu_dir: /run/criu\ncriu_exe: /usr/sbin/criu\n"
 			      "kexec_exe: kexec\nsystemd_etc: /etc/systemd/system\n"
-			      "log_dir: /var/log\nscratch_mb: 768\n", &c, &err), 0);
+			      "log_dir: /var/log\nscratch_mb: 768\n"
+			      "device_shutdown: full\nfull_shutdown_drivers: [nvme]\n"
+			      "quiet_drivers:\n  - igb\n  - 3w-9xxx\n", &c, &err), 0);
 	assert_int_equal(c.nr_services, 3);
 	assert_string_equal(c.services[0], "redis-server.service");
 	assert_string_equal(c.services[1], "nginx.service");
@@ -73,8 +75,14 @@ static void test_everything(void **state)
 	assert_string_equal(c.criu_exe, "/usr/sbin/criu");
 	assert_string_equal(c.log_dir, "/var/log");
 	assert_int_equal(c.scratch_mb, 768);
+	assert_true(c.devices.none);
+	assert_int_equal(c.devices.nr_full, 1);
+	assert_string_equal(c.devices.full[0], "nvme");
+	assert_int_equal(c.devices.nr_quiet, 2);
+	assert_string_equal(c.devices.quiet[1], "3w-9xxx");
 	config_free(&c);
 	assert_null(c.services);
+	assert_null(c.devices.quiet);
 }
 
 static void test_defaults(void **state)
@@ -95,6 +103,8 @@ static void test_defaults(void **state)
 		assert_true(c.enable_pin_memory);
 		assert_false(c.debug);
 		assert_int_equal(c.scratch_mb, 512);
+		assert_false(c.devices.none);
+		assert_int_equal(c.devices.nr_full + c.devices.nr_quiet, 0);
 		assert_null(c.criu_exe);
 		config_free(&c);
 	}
@@ -164,6 +174,15 @@ static void test_server_refusals(void **state)
 	assert_non_null(strstr(err.text, ":2: criu_exe is given a second time"));
 	assert_int_equal(load("", "criu_exe: [a]\n", &c, &err), -EINVAL);
 	assert_non_null(strstr(err.text, ":1: expected a path or command, found a list"));
+	assert_int_equal(load("", "device_shutdown: yes\n", &c, &err), -EINVAL);
+	assert_non_null(strstr(err.text, ":1: expected quiet or full, found yes"));
+	assert_int_equal(load("", "quiet_drivers: nvme\n", &c, &err), -EINVAL);
+	assert_non_null(strstr(err.text, ":1: expected a list of drivers"));
+	assert_int_equal(load("", "quiet_drivers:\n- drivers/nvme\n", &c, &err), -EINVAL);
+	assert_non_null(strstr(err.text, ":2: expected the name of a PCI driver"));
+	assert_int_equal(load("", "quiet_drivers: [igb]\nfull_shutdown_drivers: [igb]\n", &c,
+			      &err), -EINVAL);
+	assert_non_null(strstr(err.text, ":2: igb is named a second time"));
 }
 
 static void test_unreadable(void **state)
