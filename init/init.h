@@ -14,12 +14,20 @@
 /* log.c: to the kernel log, and so to the console. */
 void log_open(void);
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* mounts.c */
 int mounts_make(void);
 /* Turn over to the new root, and free what the initramfs held. */
 int mounts_switch(struct error *err);
+
+/*
+ * devices.c: say which PCI functions may write to memory that are not driven yet;
+ * how many. Call it before the drivers go in.
+ */
+#define DEVICES_DIR	"/sys/bus/pci/devices"
+unsigned int devices_check(const char *dir);
 
 /* modules.c: all of /nvwa/modules; fails if the keeper is not among those that went in. */
 int modules_insert(struct error *err);

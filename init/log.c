@@ -9,6 +9,7 @@
 
 /* syslog(3) levels, as /dev/kmsg takes them in front of a line. */
 #define LEVEL_ERROR	3
+#define LEVEL_WARNING	4
 #define LEVEL_INFO	6
 
 static int kmsg = -1;
@@ -39,6 +40,15 @@ void log_info(const char *fmt, ...)
 
 	va_start(ap, fmt);
 	log_line(LEVEL_INFO, fmt, ap);
+	va_end(ap);
+}
+
+void log_warning(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_line(LEVEL_WARNING, fmt, ap);
 	va_end(ap);
 }
 

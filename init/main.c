@@ -49,6 +49,7 @@ int main(int argc, char **argv)
 		log_error("transparent huge pages cannot be switched off for the restore");
 	sizes_grow();
 	root_listen();
+	devices_check(DEVICES_DIR);
 
 	if (modules_insert(&err))
 		boot_again(err.text);
