@@ -271,11 +271,11 @@ in_net() {
 	"$top/lab/netns" -- "$@"
 }
 
-# http_status PATH: the number that the guest's web server answers with.
+# http_status PATH [ADDRESS PORT]: the number that the guest's web server answers with.
 http_status() {
-	in_net timeout 30 bash -c 'exec 3<>"/dev/tcp/$0/80" &&
+	in_net timeout 30 bash -c 'exec 3<>"/dev/tcp/$0/$2" &&
 		printf "GET %s HTTP/1.0\r\n\r\n" "$1" >&3 && read -r _ status _ <&3 &&
-		echo "$status"' "$guest_ip" "$1"
+		echo "$status"' "${2:-$guest_ip}" "$1" "${3:-80}"
 }
 
 declare -A client_pid=()
