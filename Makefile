@@ -19,7 +19,7 @@ SANITIZE	:= -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 		   -fno-omit-frame-pointer
 
 PKGS		:= yaml-0.1 json-c libkmod libarchive liblzma libzstd liblz4 lzo2 zlib libsystemd \
-		   libnftables
+		   libnftables nettle
 
 # Asked for once, and only by what compiles: "make setup" must work before
 # pkg-config is there. Debian 12 has no bzip2.pc.

@@ -14,6 +14,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/kexec/checksum.h"
 #include "lib/kexec/decompress.h"
 #include "uapi/record.h"
 
@@ -55,6 +56,12 @@ static int refuse_foreign(const char *path, const char *data, size_t len, struct
 			 REINSTALL, path);
 }
 
+/* Where in the file the real-mode code ends. */
+static size_t system_start(const struct setup_header *h)
+{
+	return ((h->setup_sects ? h->setup_sects : DEFAULT_SECTS) + 1) * SECTOR;
+}
+
 /* Find the header and the packed kernel; everything that is looked at lies in the file. */
 static int parse_header(const char *path, const char *data, size_t len, struct image *image,
 			size_t *payload, struct error *err)
@@ -79,7 +86,7 @@ static int parse_header(const char *path, const char *data, size_t len, struct i
 				 "%x.%02x); a 64-bit kernel of Linux 3.8 or later is needed.",
 				 path, h->version >> 8, h->version & 0xff);
 
-	system = ((h->setup_sects ? h->setup_sects : DEFAULT_SECTS) + 1) * SECTOR;
+	system = system_start(h);
 	system_len = (size_t)h->syssize * SYS_UNIT;
 	*payload = system + h->payload_offset;
 	if (len < system || len - system < system_len || *payload > len ||
@@ -185,32 +192,69 @@ uint64_t image_room(const struct image *image)
 	return (image->load_end - image->load_addr + align - 1) & ~(align - 1);
 }
 
-int image_read(const char *path, const char *release, struct image *image, struct error *err)
+/* The file, and where in it the packed kernel is; it is known to be the release's. */
+static int read_file(const char *path, const char *release, char **data, size_t *len,
+		     struct image *image, size_t *payload, struct error *err)
 {
-	_cleanup_free_ char *data = NULL, *elf = NULL;
-	struct image read = { 0 };
-	size_t len, payload = 0, elf_len = 0, release_len = strlen(release);
-	struct error why = { 0 };
-	int r;
+	size_t release_len = strlen(release);
+	int r = file_read(path, data, len);
 
-	r = file_read(path, &data, &len);
 	if (r < 0)
 		return error_set(err, -r, "The kernel %s cannot be read (%s). Is its package "
 				 "installed?", path, strerror(-r));
 
-	r = parse_header(path, data, len, &read, &payload, err);
+	r = parse_header(path, *data, *len, image, payload, err);
 	if (r < 0)
 		return r;
-	if (strncmp(read.version, release, release_len) ||
-	    (read.version[release_len] && read.version[release_len] != ' '))
+	if (strncmp(image->version, release, release_len) ||
+	    (image->version[release_len] && image->version[release_len] != ' '))
 		return error_set(err, ENOEXEC, "%s says that it is %.*s and not %s. " REINSTALL,
-				 path, (int)strcspn(read.version, " "), read.version, release);
+				 path, (int)strcspn(image->version, " "), image->version, release);
+	return 0;
+}
 
-	r = decompress(data + payload, read.header.payload_length, KERNEL_MAX, &elf, &elf_len,
-		       &why);
+static int unpack(const char *path, const char *data, size_t len, const struct image *image,
+		  size_t payload, char **elf, size_t *elf_len, struct error *err)
+{
+	const struct setup_header *h = &image->header;
+	struct error why = { 0 };
+	int r = checksum_image(data, len, system_start(h) + (size_t)h->syssize * SYS_UNIT);
+
+	if (r < 0)
+		return error_set(err, -r, "%s is damaged: it is not what its own checksum says. "
+				 REINSTALL, path);
+	r = decompress(data + payload, h->payload_length, KERNEL_MAX, elf, elf_len, &why);
 	if (r < 0)
 		return error_set(err, -r, "The kernel in %s cannot be used: %s. " REINSTALL,
 				 path, why.text);
+	return 0;
+}
+
+int image_unpack(const char *path, const char *release, char **elf, size_t *elf_len,
+		 struct error *err)
+{
+	_cleanup_free_ char *data = NULL;
+	struct image image = { 0 };
+	size_t len, payload;
+	int r = read_file(path, release, &data, &len, &image, &payload, err);
+
+	return r ? r : unpack(path, data, len, &image, payload, elf, elf_len, err);
+}
+
+int image_read(const char *path, const char *release, const char *elf, size_t elf_len,
+	       struct image *image, struct error *err)
+{
+	_cleanup_free_ char *data = NULL, *unpacked = NULL;
+	struct image read = { 0 };
+	size_t len, payload = 0;
+	int r = read_file(path, release, &data, &len, &read, &payload, err);
+
+	if (!r && !elf) {
+		r = unpack(path, data, len, &read, payload, &unpacked, &elf_len, err);
+		elf = unpacked;
+	}
+	if (r < 0)
+		return r;
 	r = lay_out(elf, elf_len, &read);
 	if (r == -ENOEXEC)
 		return error_set(err, ENOEXEC, "What is packed in %s is not a 64-bit x86 kernel. "

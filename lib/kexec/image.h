@@ -22,8 +22,19 @@ struct image {
 	bool kaslr;			/* at a random virtual address, and so may be anywhere */
 };
 
-/* Read and unpack the image of a release, and check that it is that release's. */
-int image_read(const char *path, const char *release, struct image *image, struct error *err);
+/*
+ * Unpack the image of a release, and check that it is that release's and as it
+ * was built. *elf is malloc()ed: the kernel as ELF file, and what follows it.
+ */
+int image_unpack(const char *path, const char *release, char **elf, size_t *elf_len,
+		 struct error *err);
+
+/*
+ * Read the image of a release. elf is what image_unpack() has made of this very
+ * file; NULL: it is unpacked now.
+ */
+int image_read(const char *path, const char *release, const char *elf, size_t elf_len,
+	       struct image *image, struct error *err);
 void image_free(struct image *image);
 
 /* Bytes from load_addr to load_end in whole units of the alignment of a kernel with relocs. */

@@ -19,6 +19,7 @@
 #include "lib/kexec/hop.h"
 #include "lib/kexec/image.h"
 #include "lib/kexec/kaslr.h"
+#include "lib/kexec/kept.h"
 #include "lib/kexec/load.h"
 #include "lib/kexec/modules.h"
 #include "lib/kexec/root.h"
@@ -30,6 +31,9 @@ const char *target_init_path = "/usr/lib/nvwa/nvwa-init";
 struct target {
 	char *release;
 	struct image image;
+	struct kept kept;
+	enum target_kept kept_state;
+	struct error kept_why;
 	struct root root;
 	struct modules modules;
 	const char *thp;	/* transparent huge pages by its configuration */
@@ -254,6 +258,23 @@ static int check_cmdline(const struct image *image, struct error *err)
 	return 0;
 }
 
+/* The kernel, as it was kept if that still fits. */
+static int open_image(struct target *t, const char *path, struct error *err)
+{
+	_cleanup_free_ char *elf = NULL;
+	struct kept_source source;
+	size_t len = 0;
+	int r = kept_source(t->release, path, &source);
+
+	if (!r)
+		r = kept_read(KEPT_DIR, &source, &t->kept, &elf, &len, &t->kept_why);
+	if (!r)
+		t->kept_state = TARGET_KEPT_USED;
+	else if (r == -ESTALE && (!t->kept.release[0] || !strcmp(t->kept.release, t->release)))
+		t->kept_state = TARGET_KEPT_UNFIT;
+	return image_read(path, t->release, elf, len, &t->image, err);
+}
+
 int target_open(const char *release, struct target **target, struct error *err)
 {
 	struct target *t;
@@ -274,7 +295,7 @@ int target_open(const char *release, struct target **target, struct error *err)
 	if (!r)
 		r = image_path(release, path, sizeof(path));
 	if (!r)
-		r = image_read(path, release, &t->image, err);
+		r = open_image(t, path, err);
 	if (!r)
 		r = check_cmdline(&t->image, err);
 	if (!r)
@@ -293,6 +314,32 @@ int target_open(const char *release, struct target **target, struct error *err)
 	t->thp = huge_pages_default(release);
 	*target = t;
 	return 0;
+}
+
+enum target_kept target_kept(const struct target *t, const struct kept **kept, const char **why)
+{
+	*kept = &t->kept;
+	*why = t->kept_why.text;
+	return t->kept_state;
+}
+
+int target_keep(const char *release, struct error *err)
+{
+	_cleanup_free_ char *elf = NULL;
+	struct kept_source source;
+	char path[PATH_MAX];
+	size_t len;
+	int r;
+
+	r = image_path(release, path, sizeof(path));
+	/* Before the file is read, so that a change meanwhile is noticed later. */
+	if (!r)
+		r = kept_source(release, path, &source);
+	if (r)
+		return error_set(err, -r, "The kernel of Linux %s cannot be found (%s).", release,
+				 strerror(-r));
+	r = image_unpack(path, release, &elf, &len, err);
+	return r ? r : kept_write(KEPT_DIR, &source, elf, len, err);
 }
 
 void target_free(struct target *t)

@@ -32,6 +32,19 @@ void target_free(struct target *t);
 /* Whether an installed kernel has an option ("CONFIG_X=y"), by its package's configuration. */
 bool target_is_configured(const char *release, const char *option);
 
+/* What target_open() made of the kernel that was kept by target_keep(). */
+enum target_kept {
+	TARGET_KEPT_NOTHING,	/* nothing was kept, or another release */
+	TARGET_KEPT_USED,
+	TARGET_KEPT_UNFIT,	/* it was unpacked anew, and why says why */
+};
+
+struct kept;
+enum target_kept target_kept(const struct target *t, const struct kept **kept, const char **why);
+
+/* Unpack the kernel of a release and keep it on disk, for target_open(). */
+int target_keep(const char *release, struct error *err);
+
 struct target_load {
 	const struct scratch_plan *plan;
 	uint64_t rsdp;				/* as in struct park */

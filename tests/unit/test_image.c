@@ -68,6 +68,7 @@ static void make_file(const void *payload, size_t len)
 {
 	struct setup_header *h = (void *)(file + 0x1f1);
 	const size_t offset = 0x40;
+	uint32_t crc;
 
 	memset(file, 0, sizeof(file));
 	h->setup_sects = SETUP_SECTS;
@@ -83,17 +84,19 @@ static void make_file(const void *payload, size_t len)
 	h->init_size = 0x4000;
 	h->kernel_alignment = 0x200000;
 	h->cmdline_size = 2047;
-	h->syssize = (offset + len + 15) / 16;
+	h->syssize = (offset + len + 4 + 15) / 16;
 	strcpy((char *)file + VERSION_AT, RELEASE " (builder@host) #1 SMP");
 	memcpy(file + SYSTEM + offset, payload, len);
 	file_len = SYSTEM + h->syssize * 16;
+	crc = ~crc32(0, file, file_len - 4);
+	memcpy(file + file_len - 4, &crc, 4);
 }
 
 static int load(struct image *image, struct error *err)
 {
 	memset(err, 0, sizeof(*err));
 	assert_int_equal(file_write(path, file, file_len, 0600), 0);
-	return image_read(path, RELEASE, image, err);
+	return image_read(path, RELEASE, NULL, 0, image, err);
 }
 
 static void assert_good(const void *payload, size_t len)
@@ -272,6 +275,44 @@ static void refuses_damage_of_packers(void **state)
 	}
 }
 
+static void refuses_what_its_checksum_denies(void **state)
+{
+	struct image image;
+	struct error err;
+
+	(void)state;
+	make_file(elf, ELF_LEN);
+	file[SYSTEM + ELF_LEN / 2] ^= 0x10;
+	assert_bad(EBADMSG, "damaged");
+	/* A kernel that has none. */
+	memset(file + file_len - 4, 0, 4);
+	assert_int_equal(load(&image, &err), 0);
+	image_free(&image);
+}
+
+static void takes_what_was_unpacked_before(void **state)
+{
+	struct image image;
+	struct error err = { 0 };
+	size_t len;
+	char *kept;
+
+	(void)state;
+	make_file(packed, pack_gzip());
+	assert_int_equal(file_write(path, file, file_len, 0600), 0);
+	assert_int_equal(image_unpack(path, RELEASE, &kept, &len, &err), 0);
+	assert_int_equal(len, ELF_LEN);
+	assert_memory_equal(kept, elf, ELF_LEN);
+	/* What is packed in the file is not looked at. */
+	memset(file + SYSTEM, 0, file_len - SYSTEM);
+	assert_int_equal(file_write(path, file, file_len, 0600), 0);
+	assert_int_equal(image_read(path, RELEASE, kept, len, &image, &err), 0);
+	assert_memory_equal(image.kernel, elf + 0x1000, 0x1800);
+	image_free(&image);
+	assert_int_equal(image_read(path, "9.9", kept, len, &image, &err), -ENOEXEC);
+	free(kept);
+}
+
 static void refuses_truncation(void **state)
 {
 	static const size_t lengths[] = { 0, 1, 0x1f1, 600, SYSTEM, SYSTEM + 100 };
@@ -447,6 +488,8 @@ int main(void)
 		cmocka_unit_test(reads_relocation_tables),
 		cmocka_unit_test(refuses_broken_relocation_tables),
 		cmocka_unit_test(refuses_damage),
+		cmocka_unit_test(refuses_what_its_checksum_denies),
+		cmocka_unit_test(takes_what_was_unpacked_before),
 		cmocka_unit_test(refuses_truncation),
 		cmocka_unit_test(refuses_what_is_no_kernel),
 		cmocka_unit_test(refuses_a_32_bit_kernel),
