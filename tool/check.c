@@ -167,9 +167,10 @@ static int target_code(int r)
 static void check_target(struct check *c)
 {
 	const char *release = c->result->release;
-	struct target *target = NULL;
+	const struct kept *kept;
 	struct error err = { 0 };
 	char text[512];
+	const char *why;
 	int r;
 
 	if (strcmp(release, c->result->running) == 0 && !c->force) {
@@ -177,10 +178,14 @@ static void check_target(struct check *c)
 			 "--force %s", release, release);
 		add_reason(c, true, EXIT_SAME, NULL, text);
 	}
-	r = target_open(release, &target, &err);
-	if (r < 0)
+	r = target_open(release, &c->result->target, &err);
+	if (r < 0) {
 		refuse(c, target_code(r), &err, r);
-	target_free(target);
+	} else if (target_kept(c->result->target, &kept, &why) == TARGET_KEPT_UNFIT) {
+		snprintf(text, sizeof(text), "what was prepared is of no use any more, and will be "
+			 "made anew: %s", why);
+		add_reason(c, false, EXIT_OK, NULL, text);
+	}
 
 	memset(&err, 0, sizeof(err));
 	r = apps_check_criu(release, &err);
@@ -495,6 +500,7 @@ void check_free(struct check_result *result)
 	}
 	for (size_t i = 0; i < result->nr_apps; i++)
 		free(result->apps[i].name);
+	target_free(result->target);
 	free(result->reasons);
 	free(result->apps);
 	free(result->running);

@@ -29,6 +29,7 @@ struct check_result {
 	char *release;		/* the target, NULL if none could be found */
 	struct check_app *apps;
 	size_t nr_apps;
+	struct target *target;	/* opened, NULL if it could not be; for the update to take */
 	uint64_t shared_pages;	/* how many more there are when nothing is shared any more */
 	struct check_reason *reasons;
 	size_t nr_reasons;

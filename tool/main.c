@@ -20,6 +20,15 @@ const struct verb verbs[] = {
 			{ },
 		}, false,
 	}, {
+		"prepare", verb_prepare, "[RELEASE]",
+		"do what takes long of an update beforehand, and keep it",
+		(const struct verb_flag[]) {
+			{ "--force", "do not mind that RELEASE is the running kernel" },
+			{ "--remove", "remove what is kept" },
+			FLAG_CONFIG,
+			{ },
+		}, false,
+	}, {
 		"update", verb_update, "[RELEASE]",
 		"change to another kernel; what is configured runs on",
 		(const struct verb_flag[]) {

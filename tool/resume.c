@@ -30,6 +30,7 @@
 #include "tool/config.h"
 #include "tool/json.h"
 #include "tool/outcome.h"
+#include "tool/prepared.h"
 #include "tool/sizes.h"
 #include "tool/verbs.h"
 
@@ -311,6 +312,7 @@ static int resume_settle(void)
 	/* rcupdate.rcu_expedited=1 was for a fast boot only. */
 	file_write("/sys/kernel/rcu_expedited", "0", 1, 0644);
 	timeline_stamp("settled");
+	prepared_done();
 	if (update) {
 		give_back_sysctls(update);
 		give_back_tmpfs(update);

@@ -19,6 +19,7 @@
 #include "tool/common.h"
 #include "tool/config.h"
 #include "tool/json.h"
+#include "tool/prepared.h"
 #include "tool/verbs.h"
 
 /* The module's state in a word: "absent" where it is not loaded or we may not ask. */
@@ -132,6 +133,7 @@ static struct json_object *collect(const struct config *config)
 	json_put_number(root, "held_pages", held_pages());
 	json_put_text(root, "state", progress());
 	put_file(root, "failure", NVWA_STATE_DIR "/" CARRY_FAILED);
+	json_object_object_add(root, "prepared", prepared_json());
 	json_object_object_add(root, "configured", configured(config));
 	json_object_object_add(root, "last", json_object_from_file(CARRY_LAST));
 	return root;
@@ -214,6 +216,7 @@ static void print_status(struct json_object *root)
 	printf("kernel       %s\n", json_text(root, "running"));
 	printf("module       %s\n", json_text(root, "module"));
 	print_state(root);
+	prepared_print(json_get(root, "prepared"));
 	printf("to be carried\n");
 	for (size_t i = 0; i < json_length(apps); i++) {
 		struct json_object *app = json_object_array_get_idx(apps, i);

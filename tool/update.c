@@ -40,6 +40,7 @@
 #include "tool/common.h"
 #include "tool/config.h"
 #include "tool/json.h"
+#include "tool/prepared.h"
 #include "tool/verbs.h"
 
 /* One update, from its check to its jump or its undoing. */
@@ -258,8 +259,6 @@ static int prepare(struct update *u)
 
 	timeline_stamp("prepare");
 	r = find_apps(u);
-	if (r == 0)
-		r = target_open(u->release, &u->target, &u->err);
 	if (r == 0)
 		r = choose_scratch(u);
 	if (r == 0)
@@ -818,6 +817,8 @@ int verb_update(int argc, char **argv)
 	u.config = &config;
 	u.release = check.release;
 	u.check = &check;
+	u.target = steal_ptr(check.target);
+	prepared_use(u.target, u.release);
 	update_run(&u);
 	return EXIT_NOT_UPDATED;
 }

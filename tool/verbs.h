@@ -28,6 +28,7 @@ const struct verb *verb_find(const char *name);
 int verb_usage(const char *name);
 
 int verb_check(int argc, char **argv);
+int verb_prepare(int argc, char **argv);
 int verb_update(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_report(int argc, char **argv);

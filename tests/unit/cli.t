@@ -41,14 +41,16 @@ runs "version takes nothing" 2 "takes no argument.*more" version more
 runs "an unknown verb" 2 "no verb upgrade.*nvwa help" upgrade
 runs "an unknown option in a verb's place" 2 "no verb --force" --force
 runs "help of an unknown verb" 2 "name of one verb" help upgrade
-for verb in check update status report init help version resume; do
+for verb in check prepare update status report init help version resume; do
 	runs "help $verb" 0 "^usage: nvwa $verb" help "$verb"
 	runs "$verb --help" 0 "^usage: nvwa $verb" "$verb" --help
 done
-for verb in check update status report init; do
+for verb in check prepare update status report init; do
 	runs "$verb with an unknown option" 2 "nvwa $verb: .*--nonsense" "$verb" --nonsense
 done
 runs "check of two releases" 2 "one release at most" check a b
+runs "prepare of two releases" 2 "one release at most" prepare a b
+runs "prepare --remove of a release" 2 "takes no release" prepare --remove a
 runs "update to two releases" 2 "one release at most" update a b
 runs "status of something" 2 "takes no argument.*redis" status redis
 runs "report of something" 2 "takes no argument.*redis" report redis
@@ -91,7 +93,7 @@ runs "init of something" 2 "takes no argument.*redis" init redis
 runs "an option without its value" 2 "requires an argument" check --config
 
 printf 'services:\n  - redis\nservice: x\n' >"$work/nvwa-restore.yaml"
-for verb in check update; do
+for verb in check prepare update; do
 	runs "$verb with a broken configuration" 5 "$work/nvwa-restore.yaml:3: expected one of" \
 		"$verb" --config "$work/nvwa-restore.yaml"
 	runs "$verb without a configuration" 5 "$work/none.yaml: cannot be read" \
