@@ -216,6 +216,7 @@ install: all
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(SYSCONFDIR)/nvwa $(wildcard packaging/etc/*.yaml)
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 $(wildcard man/*.5)
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 $(wildcard man/*.8)
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/nvwa doc/cmdline.md
 	$(INSTALL) -D -m 644 completion/nvwa \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nvwa
 

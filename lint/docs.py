@@ -104,6 +104,32 @@ def check_keys():
             fault(f'{page} does not describe {key}')
 
 
+def check_cmdline():
+    """The tables of lib/kexec/ that doc/cmdline.md shows."""
+    doc = read('doc/cmdline.md')
+    rules = re.findall(r'\{ "([^"]+)", FATE_(\w+),\s*(?:"([^"]*)"|NULL) \}',
+                       read('lib/kexec/fate.c'))
+    coded = [(name, fate.lower(), why or 'harmless') for name, fate, why in rules]
+    shown = re.findall(r'(?m)^\| `([^`]+)` \| (pass|same|strip|keep|refuse) \| (.*) \|$', doc)
+    for row in [row for row in coded if row not in shown]:
+        fault(f'doc/cmdline.md lacks {row}, which is in lib/kexec/fate.c')
+    for row in [row for row in shown if row not in coded]:
+        fault(f'doc/cmdline.md has {row}, which is not in lib/kexec/fate.c')
+    if sorted(coded) == sorted(shown) and coded != shown:
+        fault('doc/cmdline.md has the rows of lib/kexec/fate.c in another order')
+
+    source = read('lib/kexec/cmdline.c')
+    table = re.search(r'\} added\[\] = \{(.*?)\n\};', source, re.S).group(1)
+    adds = set(re.findall(r'(?m)^\t\{ "([^"=]+)', table))
+    adds |= set(re.findall(r'" ([a-z_]+)=%u"', source))
+    adds |= set(re.findall(r'\{ "(\w+)", ', read('lib/kexec/tables.c')))
+    section = doc.split('## What nvwa adds')[-1]
+    named = set(re.findall(r'`([^`= ]+)(?:=[^`]*)?`', ''.join(
+        re.findall(r'(?m)^\| (`[^|]*) \|', section))))
+    if adds != named:
+        fault(f'doc/cmdline.md says that {sorted(named)} are added, lib/kexec/ has {sorted(adds)}')
+
+
 def check_kernels():
     lines = [line.split() for line in read('lab/kernels.list').split('\n')]
     listed = {line[2] for line in lines if line and not line[0].startswith('#')}
@@ -122,6 +148,7 @@ def main():
         fault(f'{error.filename} is not there: run make first')
     check_exit_codes()
     check_keys()
+    check_cmdline()
     check_kernels()
     print('\n'.join(faults), end='\n' if faults else '')
     return 1 if faults else 0

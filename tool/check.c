@@ -178,7 +178,7 @@ static void check_target(struct check *c)
 			 "--force %s", release, release);
 		add_reason(c, true, EXIT_SAME, NULL, text);
 	}
-	r = target_open(release, &c->result->target, &err);
+	r = target_open(release, c->config->extra_cmdline, &c->result->target, &err);
 	if (r < 0) {
 		refuse(c, target_code(r), &err, r);
 	} else if (target_kept(c->result->target, &kept, &why) == TARGET_KEPT_UNFIT) {

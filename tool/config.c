@@ -13,6 +13,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/kexec/cmdline.h"
 
 /* Enough for a small next kernel with systemd; half as much does not boot. */
 #define SCRATCH_MB_DEFAULT	512
@@ -126,6 +127,21 @@ static int read_text(struct reader *r, const yaml_node_t *node, void *field)
 	free(*(char **)field);
 	*(char **)field = copy;
 	return 0;
+}
+
+static int read_cmdline(struct reader *r, const yaml_node_t *node, void *field)
+{
+	const char *text = scalar(node);
+	struct error found = { 0 };
+
+	if (is_null(node))
+		return 0;
+	if (!text)
+		error_set(&found, EINVAL, "%s", shape(node));
+	else if (cmdline_check_extra(text, &found) == 0)
+		return read_text(r, node, field);
+	return wrong(r, &node->start_mark, "expected words for the kernel's command line, "
+		     "found %s", found.text);
 }
 
 /* Call item() for each node of a list; "key:" with nothing after it is an empty list. */
@@ -307,6 +323,7 @@ static const struct key server_keys[] = {
 	KEY(kexec_exe, read_text),
 	KEY(systemd_etc, read_text),
 	KEY(log_dir, read_text),
+	KEY(extra_cmdline, read_cmdline),
 	KEY(scratch_mb, read_megabytes),
 	KEY(cpu_park, read_bool),
 	{ "device_shutdown", read_device_shutdown, offsetof(struct config, devices.none) },
@@ -469,5 +486,6 @@ void config_free(struct config *config)
 	free(config->kexec_exe);
 	free(config->systemd_etc);
 	free(config->log_dir);
+	free(config->extra_cmdline);
 	*config = (struct config) { 0 };
 }

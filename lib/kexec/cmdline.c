@@ -16,37 +16,10 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/base/param.h"
+#include "lib/kexec/fate.h"
 #include "lib/kexec/tables.h"
 
 #define MARKER	"nvwa=1"
-
-/*
- * Not passed on. Sizes that were chosen for all of RAM cannot be had from the
- * little that the next kernel boots in; what describes the boot itself is
- * said anew.
- */
-static const struct {
-	const char *name;
-	const char *why;
-} stripped[] = {
-	{ "BOOT_IMAGE",		"added by the boot loader, names the old kernel" },
-	{ "initrd",		"read by the boot stub of EFI, names the old initramfs" },
-	{ "rdinit",		"the hop initramfs has its own" },
-	{ "acpi_rsdp",		"passed in boot_params" },
-	{ "elfcorehdr",		"belongs to a crash kernel" },
-	{ "kexec_jump_back_entry", "belongs to another kexec" },
-	{ "mem",		"the memory map passed on is what it left" },
-	{ "memmap",		"as mem=" },
-	{ "lpj",		"depends on the kernel's HZ" },
-}, reserved[] = {	/* as CMDLINE_KEPT */
-	{ "crashkernel",	"would be reserved from the scratch" },
-	{ "hugepages",		"would be taken from the scratch" },
-	{ "hugepagesz",		"goes with hugepages=" },
-	{ "hugetlb_cma",	"as hugepages=" },
-	{ "cma",		"as crashkernel=" },
-	{ "kernelcore",		"would make movable what the scratch has" },
-	{ "movablecore",	"as kernelcore=" },
-};
 
 static bool clocksource_is_tsc(const char *sysroot);
 static bool timer_is_ioapic(const char *sysroot);
@@ -136,39 +109,89 @@ static bool is_not_rt(const char *sysroot)
 }
 
 /* Pass on a word of the machine's owner, or not. */
-static void put_word(FILE *out, const char *token, size_t len)
+static int put_word(FILE *out, const char *token, size_t len, struct error *err)
 {
-	const char *prefix = "";
+	const char *why;
 
-	for (size_t i = 0; i < sizeof(stripped) / sizeof(stripped[0]); i++) {
-		if (param_has_name(token, len, stripped[i].name))
-			return;
+	switch (fate_of(token, len, &why)) {
+	case FATE_REFUSE:
+		return error_set(err, EOPNOTSUPP, "The running kernel's command line has %.*s: %s. "
+				 "Take it out of the boot loader's configuration and reboot.",
+				 (int)len, token, why);
+	case FATE_STRIP:
+		return 0;
+	case FATE_KEEP:
+		fputs(CMDLINE_KEPT, out);
+		/* fallthrough */
+	case FATE_PASS:
+	case FATE_SAME:
+		fprintf(out, "%.*s ", (int)len, token);
 	}
-	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
-		if (param_has_name(token, len, reserved[i].name))
-			prefix = CMDLINE_KEPT;
-	}
-	fprintf(out, "%s%.*s ", prefix, (int)len, token);
+	return 0;
 }
 
-static void put_tables(FILE *out, const char *kept, const struct cmdline_facts *facts)
+int cmdline_check_extra(const char *extra, struct error *err)
+{
+	const char *token, *why, *pos = extra;
+	size_t len, quotes = 0;
+
+	for (const char *c = extra; *c; c++) {
+		quotes += *c == '"';
+		if ((*c < ' ' && !strchr("\t\n", *c)) || *c > '~')
+			return error_set(err, EINVAL, "byte %#x, which is no printable ASCII",
+					 (unsigned char)*c);
+	}
+	if (quotes % 2)
+		return error_set(err, EINVAL, "a quotation mark that is not closed");
+	while ((token = param_next(&pos, &len))) {
+		if (param_is(token, len, "--"))
+			return error_set(err, EINVAL, "\"--\", after which there are arguments of "
+					 "init");
+		if (!strncmp(token, CMDLINE_KEPT, strlen(CMDLINE_KEPT)))
+			return error_set(err, EINVAL, "%.*s, which means nothing there", (int)len,
+					 token);
+		if (fate_of(token, len, &why) != FATE_PASS)
+			return error_set(err, EINVAL, "%.*s, which an update cannot add (%s)",
+					 (int)len, token, why);
+	}
+	return 0;
+}
+
+static void put_tables(FILE *out, const char *said, const struct cmdline_facts *facts)
 {
 	struct table_param params[TABLE_PARAMS];
 
 	tables_for(facts->ram, facts->scratch, params);
 	for (size_t i = 0; i < TABLE_PARAMS; i++) {
-		if (!has_param(kept, params[i].name))
+		if (!has_param(said, params[i].name))
 			fprintf(out, " %s=%" PRIu64 "%s", params[i].name, params[i].value,
 				params[i].unit);
 	}
 }
 
+/* What is added, unless the machine's owner has said something about it. */
+static void put_added(FILE *out, const char *sysroot, const char *said,
+		      const struct cmdline_facts *facts)
+{
+	fputs(MARKER, out);
+	for (size_t i = 0; i < sizeof(added) / sizeof(added[0]); i++) {
+		if (!has_param(said, added[i].text) &&
+		    (!added[i].wanted || added[i].wanted(sysroot)))
+			fprintf(out, " %s", added[i].text);
+	}
+	/* What the running kernel has measured need not be measured again. */
+	if (facts->tsc_khz && clocksource_is_tsc(sysroot) && !has_param(said, "tsc_early_khz"))
+		fprintf(out, " tsc_early_khz=%u", facts->tsc_khz);
+	if (facts->ram)
+		put_tables(out, said, facts);
+}
+
 int cmdline_next(const char *sysroot, const struct cmdline_facts *facts, char **next,
 		 struct error *err)
 {
-	_cleanup_free_ char *old = NULL, *text = NULL;
+	const char *pos, *token = NULL, *word, *extra = facts->extra ? facts->extra : "";
+	_cleanup_free_ char *old = NULL, *text = NULL, *said = NULL;
 	_cleanup_fclose_ FILE *out = NULL;
-	const char *pos, *token;
 	char path[PATH_MAX];
 	bool ours = false;
 	size_t len, size;
@@ -185,30 +208,22 @@ int cmdline_next(const char *sysroot, const struct cmdline_facts *facts, char **
 		return -errno;
 
 	pos = old;
-	while ((token = param_next(&pos, &len)) && !param_is(token, len, "--")) {
+	while (!r && (token = param_next(&pos, &len)) && !param_is(token, len, "--")) {
 		ours = ours || param_is(token, len, MARKER);
 		if (!ours)
-			put_word(out, token, len);
+			r = put_word(out, token, len, err);
 	}
+	if (r < 0)
+		return r;
 	if (fflush(out))
 		return -ENOMEM;
-
-	_cleanup_free_ char *kept = strdup(text);
-
-	if (!kept)
+	if (asprintf(&said, "%s %s", text, extra) < 0)
 		return -ENOMEM;
-	fputs(MARKER, out);
-	for (size_t i = 0; i < sizeof(added) / sizeof(added[0]); i++) {
-		if (!has_param(kept, added[i].text) &&
-		    (!added[i].wanted || added[i].wanted(sysroot)))
-			fprintf(out, " %s", added[i].text);
-	}
-	/* What the running kernel has measured need not be measured again. */
-	if (facts->tsc_khz && clocksource_is_tsc(sysroot) && !has_param(kept, "tsc_early_khz"))
-		fprintf(out, " tsc_early_khz=%u", facts->tsc_khz);
-	if (facts->ram)
-		put_tables(out, kept, facts);
+	put_added(out, sysroot, said, facts);
 
+	/* Last, so that it counts. */
+	while ((word = param_next(&extra, &len)))
+		fprintf(out, " %.*s", (int)len, word);
 	/* "--" and what it separates: the arguments of the machine's init. */
 	if (token)
 		fprintf(out, " %.*s", (int)strcspn(token, "\n"), token);

@@ -21,12 +21,17 @@ bool cmdline_is_ours(const char *cmdline);
 struct cmdline_facts {
 	unsigned int tsc_khz;
 	uint64_t ram, scratch;	/* bytes */
+	const char *extra;	/* that this machine's owner wants besides, or NULL */
 };
+
+/* Can these words be added? If not, err has what was found, without a full stop. */
+int cmdline_check_extra(const char *extra, struct error *err);
 
 /*
  * The next kernel's command line, made from the running one's; malloc()ed.
  * The same whether the running kernel was started by a boot loader or by
- * nvwa. sysroot is "" except in tests.
+ * nvwa. -EOPNOTSUPP: a word of it stands against an update, and err says which.
+ * sysroot is "" except in tests.
  */
 int cmdline_next(const char *sysroot, const struct cmdline_facts *facts, char **next,
 		 struct error *err);

@@ -29,7 +29,7 @@
 const char *target_init_path = "/usr/lib/nvwa/nvwa-init";
 
 struct target {
-	char *release;
+	char *release, *extra_cmdline;
 	struct image image;
 	struct kept kept;
 	enum target_kept kept_state;
@@ -241,19 +241,19 @@ static int check_machine(struct error *err)
 	return 0;
 }
 
-static int check_cmdline(const struct image *image, struct error *err)
+static int check_cmdline(const struct image *image, const char *extra, struct error *err)
 {
 	_cleanup_free_ char *cmdline = NULL;
 	/* With numbers of as many digits as there can be. */
-	const struct cmdline_facts longest = { UINT32_MAX, 1ULL << 52, 1ULL << 36 };
+	const struct cmdline_facts longest = { UINT32_MAX, 1ULL << 52, 1ULL << 36, extra };
 	int r = cmdline_next("", &longest, &cmdline, err);
 
 	if (r < 0)
 		return r;
 	if (strlen(cmdline) > image->header.cmdline_size)
 		return error_set(err, E2BIG, "The next kernel's command line would have %zu bytes, "
-				 "and it takes %u. Shorten that of the running kernel in the boot "
-				 "loader's configuration.", strlen(cmdline),
+				 "and it takes %u. Shorten extra_cmdline, or that of the running "
+				 "kernel in the boot loader's configuration.", strlen(cmdline),
 				 image->header.cmdline_size);
 	return 0;
 }
@@ -275,7 +275,8 @@ static int open_image(struct target *t, const char *path, struct error *err)
 	return image_read(path, t->release, elf, len, &t->image, err);
 }
 
-int target_open(const char *release, struct target **target, struct error *err)
+int target_open(const char *release, const char *extra_cmdline, struct target **target,
+		struct error *err)
 {
 	struct target *t;
 	char path[PATH_MAX];
@@ -286,7 +287,8 @@ int target_open(const char *release, struct target **target, struct error *err)
 	if (!t)
 		return -ENOMEM;
 	t->release = strdup(release);
-	r = t->release ? 0 : -ENOMEM;
+	t->extra_cmdline = strdup(extra_cmdline ?: "");
+	r = t->release && t->extra_cmdline ? 0 : -ENOMEM;
 
 	if (!r)
 		r = check_machine(err);
@@ -297,7 +299,7 @@ int target_open(const char *release, struct target **target, struct error *err)
 	if (!r)
 		r = open_image(t, path, err);
 	if (!r)
-		r = check_cmdline(&t->image, err);
+		r = check_cmdline(&t->image, t->extra_cmdline, err);
 	if (!r)
 		r = root_find(&t->root, err);
 	if (!r)
@@ -349,6 +351,7 @@ void target_free(struct target *t)
 	image_free(&t->image);
 	modules_free(&t->modules);
 	free(t->release);
+	free(t->extra_cmdline);
 	free(t);
 }
 
@@ -371,6 +374,7 @@ int target_load(struct target *t, const struct target_load *how, struct error *e
 	struct cmdline_facts facts = {
 		.tsc_khz = how->tsc_khz,
 		.scratch = memmap_ram(&how->plan->scratch),
+		.extra = t->extra_cmdline,
 	};
 	int r;
 

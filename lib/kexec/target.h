@@ -23,10 +23,13 @@ void target_list_free(char **releases);
  * Everything about a release that can be wrong, found out with nothing
  * touched: not installed; image no kernel, truncated, or compressed in a way
  * that is not supported; nvwa.ko missing for it; a module that the root file
- * system needs missing; command line too long; a root that is not supported.
- * For an error *target is NULL. Freed by target_free().
+ * system needs missing; command line too long, or with a word that cannot go
+ * on; a root that is not supported. extra_cmdline is added to the command line
+ * (NULL: nothing), and is one that cmdline_check_extra() takes. For an error
+ * *target is NULL. Freed by target_free().
  */
-int target_open(const char *release, struct target **target, struct error *err);
+int target_open(const char *release, const char *extra_cmdline, struct target **target,
+		struct error *err);
 void target_free(struct target *t);
 
 /* Whether an installed kernel has an option ("CONFIG_X=y"), by its package's configuration. */

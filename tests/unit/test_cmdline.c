@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -71,6 +72,102 @@ static void strips(void **state)
 	/* Names that only begin alike stay. */
 	expect("memory_corruption_check=1 default_hugepagesz=1G cmake\n", 0,
 	       "memory_corruption_check=1 default_hugepagesz=1G cmake " ALWAYS);
+}
+
+static void keeps_for_later_what_the_scratch_has_no_room_for(void **state)
+{
+	(void)state;
+	expect("swiotlb=524288 movable-node reserve_mem=1M:4096:x swiotlb=force\n", 0,
+	       "nvwa_boot.swiotlb=524288 nvwa_boot.movable-node nvwa_boot.reserve_mem=1M:4096:x "
+	       "swiotlb=force " ALWAYS);
+	expect("init=/usr/lib/systemd/systemd \"crashkernel=1G\" lockdown=none s2=1\n", 0,
+	       "init=/usr/lib/systemd/systemd nvwa_boot.\"crashkernel=1G\" lockdown=none s2=1 "
+	       ALWAYS);
+}
+
+static void refuses(void **state)
+{
+	static const struct {
+		const char *word, *why;
+	} cases[] = {
+		{ "memmap=4G!12G", "persistent memory" },
+		{ "numa=fake=4", "nodes" },
+		{ "add_efi_memmap", "map of the machine" },
+		{ "init=/bin/sh", "instead of systemd" },
+		{ "single", "rescue shell" },
+		{ "-b", "rescue shell" },
+		{ "systemd.unit=rescue.target", "rescue shell" },
+		{ "systemd.volatile=state", "/var" },
+		{ "module.sig-enforce", "nvwa.ko" },
+		{ "module.sig_enforce=1", "nvwa.ko" },
+		{ "\"lockdown=integrity\"", "nvwa.ko" },
+	};
+	const struct cmdline_facts facts = { 0 };
+	char line[128], *next;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct error err = { 0 };
+
+		snprintf(line, sizeof(line), "quiet %s ro\n", cases[i].word);
+		put("/proc/cmdline", line);
+		assert_int_equal(cmdline_next(root, &facts, &next, &err), -EOPNOTSUPP);
+		if (!strstr(err.text, cases[i].word) || !strstr(err.text, cases[i].why))
+			fail_msg("\"%s\" of %s", err.text, cases[i].word);
+		/* An argument of init, or nvwa's own, does no harm. */
+		snprintf(line, sizeof(line), "quiet nvwa=1 %s\n", cases[i].word);
+		expect(line, 0, "quiet " ALWAYS);
+	}
+}
+
+/* Added at the end, not handed on, and above what nvwa would say. */
+static void adds_what_the_owner_wants(void **state)
+{
+	struct cmdline_facts facts = { .extra = " loglevel=6\n x=\"a b\"  nohibernate" };
+	const char *wanted = "quiet nvwa=1 cryptomgr.notests rcupdate.rcu_expedited=1 "
+			     "loglevel=6 x=\"a b\" nohibernate -- 3";
+	struct error err = { 0 };
+	char *next;
+
+	(void)state;
+	put("/proc/cmdline", "quiet -- 3\n");
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(cmdline_next(root, &facts, &next, &err), 0);
+		assert_string_equal(next, wanted);
+		put("/proc/cmdline", next);
+		free(next);
+	}
+	facts.extra = NULL;
+	assert_int_equal(cmdline_next(root, &facts, &next, &err), 0);
+	assert_string_equal(next, "quiet " ALWAYS " -- 3");
+	free(next);
+}
+
+static void takes_no_other_extra(void **state)
+{
+	static const struct {
+		const char *extra, *why;
+	} cases[] = {
+		{ "quiet crashkernel=1G", "crashkernel=1G, which an update cannot add" },
+		{ "rdinit=/bin/sh", "own" }, { "root=/dev/sda", "mounted now" },
+		{ "init=/bin/sh", "systemd" }, { "apparmor=0", "confined" },
+		{ "lockdown=integrity", "nvwa.ko" }, { "nvwa=1", "mark" },
+		{ "nvwa_boot.cma=1", "nothing" }, { "a -- b", "\"--\"" },
+		{ "a=\"b c", "quotation mark" }, { "a=\x01", "byte 0x1" }, { "\xc3\xa4", "0xc3" },
+		{ "\"hugepages=9\"", "hugepages=9" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct error err = { 0 };
+
+		assert_int_equal(cmdline_check_extra(cases[i].extra, &err), -EINVAL);
+		if (!strstr(err.text, cases[i].why))
+			fail_msg("\"%s\" of %s", err.text, cases[i].extra);
+	}
+	assert_int_equal(cmdline_check_extra("", NULL), 0);
+	assert_int_equal(cmdline_check_extra(" a=\"b -- c\"\n\tswiotlb=force mitigations=off",
+					     NULL), 0);
 }
 
 static void keeps_inits_arguments_last(void **state)
@@ -148,6 +245,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(passes_on),
 		cmocka_unit_test(strips),
+		cmocka_unit_test(keeps_for_later_what_the_scratch_has_no_room_for),
+		cmocka_unit_test(refuses),
+		cmocka_unit_test(adds_what_the_owner_wants),
+		cmocka_unit_test(takes_no_other_extra),
 		cmocka_unit_test(keeps_inits_arguments_last),
 		cmocka_unit_test(adds_what_the_machine_allows),
 		cmocka_unit_test(says_sizes_of_all_memory),

@@ -60,7 +60,8 @@ static void test_everything(void **state)
 			      "kexec_exe: kexec\nsystemd_etc: /etc/systemd/system\n"
 			      "log_dir: /var/log\nscratch_mb: 768\n"
 			      "device_shutdown: full\nfull_shutdown_drivers: [nvme]\n"
-			      "quiet_drivers:\n  - igb\n  - 3w-9xxx\n", &c, &err), 0);
+			      "quiet_drivers:\n  - igb\n  - 3w-9xxx\n"
+			      "extra_cmdline: >\n  loglevel=6\n  quiet\n", &c, &err), 0);
 	assert_int_equal(c.nr_services, 3);
 	assert_string_equal(c.services[0], "redis-server.service");
 	assert_string_equal(c.services[1], "nginx.service");
@@ -80,6 +81,7 @@ static void test_everything(void **state)
 	assert_string_equal(c.devices.full[0], "nvme");
 	assert_int_equal(c.devices.nr_quiet, 2);
 	assert_string_equal(c.devices.quiet[1], "3w-9xxx");
+	assert_string_equal(c.extra_cmdline, "loglevel=6 quiet\n");
 	config_free(&c);
 	assert_null(c.services);
 	assert_null(c.devices.quiet);
@@ -106,6 +108,7 @@ static void test_defaults(void **state)
 		assert_false(c.devices.none);
 		assert_int_equal(c.devices.nr_full + c.devices.nr_quiet, 0);
 		assert_null(c.criu_exe);
+		assert_null(c.extra_cmdline);
 		config_free(&c);
 	}
 }
@@ -183,6 +186,15 @@ static void test_server_refusals(void **state)
 	assert_int_equal(load("", "quiet_drivers: [igb]\nfull_shutdown_drivers: [igb]\n", &c,
 			      &err), -EINVAL);
 	assert_non_null(strstr(err.text, ":2: igb is named a second time"));
+	assert_int_equal(load("", "extra_cmdline:\n", &c, &err), 0);
+	assert_null(c.extra_cmdline);
+	config_free(&c);
+	assert_int_equal(load("", "extra_cmdline: [quiet]\n", &c, &err), -EINVAL);
+	assert_non_null(strstr(err.text, ":1: expected words for the kernel's command line, found "
+			       "a list"));
+	assert_int_equal(load("", "\nextra_cmdline: quiet cma=1G\n", &c, &err), -EINVAL);
+	assert_non_null(strstr(err.text, ":2: expected words for the kernel's command line, found "
+			       "cma=1G, which an update cannot add (would be reserved"));
 }
 
 static void test_unreadable(void **state)
