@@ -27,7 +27,7 @@ enum exit_code {
 	EXIT_ABSENT = 13,	/* a service or PID to be carried does not exist */
 	EXIT_UNCARRIABLE = 14,	/* a program holds what cannot be carried */
 	EXIT_MEMORY = 15,	/* too little memory for the scratch */
-	EXIT_IMAGE = 16,	/* the target's image is no kernel, or is truncated */
+	EXIT_IMAGE = 16,	/* the target's image is no kernel, truncated or damaged */
 	EXIT_TARGET = 17,	/* the target cannot take over for another reason */
 };
 
