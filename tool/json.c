@@ -12,6 +12,11 @@ void json_put_number(struct json_object *o, const char *key, long long value)
 	json_object_object_add(o, key, json_object_new_int64(value));
 }
 
+void json_put_double(struct json_object *o, const char *key, double value)
+{
+	json_object_object_add(o, key, json_object_new_double(value));
+}
+
 void json_put_bool(struct json_object *o, const char *key, bool value)
 {
 	json_object_object_add(o, key, json_object_new_boolean(value));

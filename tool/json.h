@@ -10,6 +10,7 @@
 /* Add a member; a text of NULL becomes null. */
 void json_put_text(struct json_object *o, const char *key, const char *value);
 void json_put_number(struct json_object *o, const char *key, long long value);
+void json_put_double(struct json_object *o, const char *key, double value);
 void json_put_bool(struct json_object *o, const char *key, bool value);
 
 /* A member, or NULL, "" and 0 if there is none (or no object). */

@@ -135,7 +135,7 @@ static void add_phase(struct json_object *phases, const char *name, uint64_t fro
 		return;
 	phase = json_object_new_object();
 	json_put_text(phase, "name", name);
-	json_object_object_add(phase, "ms", json_object_new_double((double)(to - from) / tsc_khz));
+	json_put_double(phase, "ms", (double)(to - from) / tsc_khz);
 	json_object_array_add(phases, phase);
 }
 
@@ -207,8 +207,8 @@ int outcome_write(struct json_object *update, int keeper, const struct nvwa_rele
 	}
 	json_put_number(last, "tsc_khz", info.tsc_khz);
 	if (resumed && info.tsc_khz)
-		json_object_object_add(last, "blackout_ms", json_object_new_double(
-			(double)(resumed - stamp(&stamps, "freeze")) / info.tsc_khz));
+		json_put_double(last, "blackout_ms",
+				(double)(resumed - stamp(&stamps, "freeze")) / info.tsc_khz);
 	json_object_object_add(last, "phases", phase_list(&stamps, resumed, info.tsc_khz));
 	steps = json_object_new_array();
 	for (size_t i = 0; i < stamps.nr; i++) {

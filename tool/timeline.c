@@ -168,11 +168,6 @@ void timeline_print(const struct timeline *t, FILE *out)
 	}
 }
 
-static void put_ms(struct json_object *o, const char *key, double value)
-{
-	json_object_object_add(o, key, json_object_new_double(value));
-}
-
 struct json_object *timeline_json(const struct timeline *t)
 {
 	struct json_object *root = json_object_new_object();
@@ -180,7 +175,7 @@ struct json_object *timeline_json(const struct timeline *t)
 
 	json_put_text(root, "from", t->from);
 	json_put_text(root, "to", t->to);
-	put_ms(root, "blackout_ms", t->blackout);
+	json_put_double(root, "blackout_ms", t->blackout);
 	for (size_t i = 0; i < t->nr_steps; i++) {
 		const struct timeline_step *s = &t->steps[i];
 		struct json_object *o = json_object_new_object();
@@ -188,9 +183,9 @@ struct json_object *timeline_json(const struct timeline *t)
 		json_put_text(o, "step", s->name);
 		json_put_text(o, "text", s->text);
 		json_put_text(o, "kernel", s->new_kernel ? "new" : "old");
-		put_ms(o, "start_ms", s->start);
-		put_ms(o, "end_ms", s->end);
-		put_ms(o, "share", s->share);
+		json_put_double(o, "start_ms", s->start);
+		json_put_double(o, "end_ms", s->end);
+		json_put_double(o, "share", s->share);
 		json_object_array_add(steps, o);
 	}
 	for (size_t i = 0; i < t->nr_apps; i++) {
@@ -199,9 +194,9 @@ struct json_object *timeline_json(const struct timeline *t)
 
 		json_put_text(o, "name", a->name);
 		json_put_bool(o, "resumed", a->resumed);
-		put_ms(o, "start_ms", a->start);
-		put_ms(o, "end_ms", a->end);
-		put_ms(o, "insertion_ms", a->insertion);
+		json_put_double(o, "start_ms", a->start);
+		json_put_double(o, "end_ms", a->end);
+		json_put_double(o, "insertion_ms", a->insertion);
 		json_object_array_add(apps, o);
 	}
 	json_object_object_add(root, "steps", steps);
