@@ -47,7 +47,7 @@ TOOL_SRC	:= $(wildcard tool/*.c)
 INIT_SRC	:= $(wildcard init/*.c)
 # Goes into the criu command, not into ours.
 PRELOAD_SRC	:= $(wildcard lib/apps/preload/*.c)
-PRELOAD_LIB_SRC	:= lib/record/keeper.c lib/base/error.c
+PRELOAD_LIB_SRC	:= lib/record/keeper.c lib/base/clock.c lib/base/error.c
 UNIT_SRC	:= $(wildcard tests/unit/test_*.c)
 
 LIB_OBJ		:= $(LIB_SRC:%.c=$(B)/obj/%.o)

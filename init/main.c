@@ -62,6 +62,7 @@ int main(int argc, char **argv)
 		boot_without_record(keeper, err.text);
 	} else {
 		clock_set(&record.adopt);
+		timeline_stamp_at("jump", record.adopt.seal_tsc);
 		timeline_stamp("adopted");
 		orders_carry_out(record.orders);
 		if (memory_add_needed(keeper, &record))

@@ -71,10 +71,10 @@ static uint64_t entry_tsc(void)
 
 void state_write_timeline(void)
 {
-	_cleanup_free_ char *steps = timeline_text(), *text = NULL;
+	_cleanup_free_ char *text = NULL;
 
-	if (!steps || asprintf(&text, "kernel-entry %" PRIu64 "\n%s", entry_tsc(), steps) < 0)
-		text = NULL;
-	else
+	timeline_stamp_at("kernel-entry", entry_tsc());
+	text = timeline_text();
+	if (text)
 		file_write(NVWA_STATE_DIR "/timeline.init", text, strlen(text), 0644);
 }

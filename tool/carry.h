@@ -17,6 +17,7 @@
 #define CARRY_HIDDEN		"hidden"	/* memory blocks added after the boot */
 #define CARRY_TIMELINE_OLD	"timeline.old"	/* "<step> <tsc>" lines of the old kernel */
 #define CARRY_TIMELINE_INIT	"timeline.init"	/* the same, of nvwa-init */
+#define CARRY_TIMELINE_NEW	"timeline.new"	/* the same, of what systemd starts */
 #define CARRY_APPS		"apps"		/* a directory for each app */
 #define CARRY_TMP		"tmp.tar"	/* /tmp where it is a tmpfs */
 #define CARRY_STOPPED		"stopped"	/* services to start again, here or there */

@@ -126,7 +126,8 @@ static void draw_apps(const struct drawing *d)
 		double y = TOP + (2 + i) * LANE;
 
 		put_label(d->out, LEFT - 8, y + 16, "end", a->name);
-		put_bar(d, 0, a->start, y, "#dddddd", "stands still");
+		put_bar(d, 0, a->stop, y, "#88cc88", "runs");
+		put_bar(d, a->stop, a->start, y, "#dddddd", "stands still");
 		put_bar(d, a->start, a->end, y, a->resumed ? "#ee8866" : "#000000",
 			a->resumed ? "is restored" : "is not restored");
 		if (a->resumed)

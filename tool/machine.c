@@ -106,3 +106,22 @@ int machine_available_memory(const char *sysroot, uint64_t *bytes)
 	*bytes <<= 10;
 	return 0;
 }
+
+static bool file_has(const char *sysroot, const char *path, const char *word)
+{
+	_cleanup_free_ char *text = NULL;
+
+	return !read_below(sysroot, path, &text, NULL) && strstr(text, word);
+}
+
+const char *machine_clock_doubt(const char *sysroot)
+{
+	/* A kernel that has found it wanting, or was told so, uses another clock. */
+	if (!file_has(sysroot, "/sys/devices/system/clocksource/clocksource0/current_clocksource",
+		      "tsc"))
+		return "the kernel does not trust the TSC";
+	if (!file_has(sysroot, "/proc/cpuinfo", " constant_tsc") ||
+	    !file_has(sysroot, "/proc/cpuinfo", " nonstop_tsc"))
+		return "the processor does not say that its TSC always counts at the same rate";
+	return NULL;
+}

@@ -18,6 +18,12 @@ extern const size_t machine_nr_locks;
 /* Load nvwa.ko into the running kernel, unless it is there. */
 int machine_load_module(struct error *err);
 
+/*
+ * Why times taken from the TSC are not exact on this machine: a phrase, or NULL if they
+ * are.
+ */
+const char *machine_clock_doubt(const char *sysroot);
+
 /* What programs could still be given (MemAvailable of /proc/meminfo). */
 int machine_available_memory(const char *sysroot, uint64_t *bytes);
 

@@ -14,6 +14,7 @@
 #include "lib/record/keeper.h"
 #include "tool/carry.h"
 #include "tool/json.h"
+#include "tool/machine.h"
 #include "tool/outcome.h"
 
 #define RESULT_FILE	"result.json"
@@ -29,7 +30,7 @@ int outcome_app(const char *dir, int status, const struct app_restored *done,
 		uint64_t start, const char *detail)
 {
 	struct json_object *o = json_object_new_object();
-	uint64_t now = clock_tsc();
+	uint64_t end = status < 0 || !done->run_tsc ? clock_tsc() : done->run_tsc;
 	char path[PATH_MAX];
 	int r;
 
@@ -40,7 +41,7 @@ int outcome_app(const char *dir, int status, const struct app_restored *done,
 	json_put_number(o, "copied", done->nr_copied);
 	json_put_number(o, "start_tsc", start);
 	json_put_number(o, "insert_ticks", done->insert_ticks);
-	json_put_number(o, "tsc", now);
+	json_put_number(o, "tsc", end);
 	r = path_format(path, sizeof(path), "%s/" RESULT_FILE, dir);
 	if (r == 0)
 		r = write_json(path, o);
@@ -117,6 +118,57 @@ static void add_file(struct stamps *s, const char *path)
 		add_lines(s, text);
 }
 
+static int by_time(const void *a, const void *b)
+{
+	const struct stamp *x = a, *y = b;
+
+	return x->tsc < y->tsc ? -1 : x->tsc > y->tsc;
+}
+
+/* systemd's own moments, us of CLOCK_MONOTONIC: "NAME=NUMBER" lines of its properties. */
+static void add_systemd(struct stamps *s, uint32_t tsc_khz)
+{
+	static const struct {
+		const char *property, *step;
+	} moments[] = {
+		{ "UserspaceTimestampMonotonic", "systemd" },
+		{ "GeneratorsFinishTimestampMonotonic", "generators" },
+		{ "UnitsLoadFinishTimestampMonotonic", "units-loaded" },
+	};
+	char *const argv[] = { "systemctl", "show", "-p", (char *)moments[0].property,
+			       "-p", (char *)moments[1].property,
+			       "-p", (char *)moments[2].property, NULL };
+	_cleanup_free_ char *text = NULL;
+	struct timespec now;
+	uint64_t tsc;
+
+	if (command_run(argv, &text) != 0)
+		return;
+	tsc = clock_tsc();
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++) {
+		const char *at = strstr(text, moments[i].property);
+		double us;
+
+		if (!at || sscanf(at + strlen(moments[i].property), "=%lf", &us) != 1)
+			continue;
+		add_stamp(s, moments[i].step, tsc - (uint64_t)((now.tv_sec * 1e3 +
+			  now.tv_nsec / 1e6 - us / 1e3) * tsc_khz));
+	}
+}
+
+static void add_app(struct stamps *s, const char *name, struct json_object *result)
+{
+	static const char *const moments[][2] = {
+		{ "stop_tsc", "stopped" }, { "start_tsc", "restore" },
+	};
+
+	for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++)
+		if (json_number(result, moments[i][0]))
+			add_stamp(s, moments[i][1], json_number(result, moments[i][0]));
+	add_stamp(s, name, json_number(result, "tsc"));
+}
+
 /* The first stamp of that name, 0 if there is none. */
 static uint64_t stamp(const struct stamps *s, const char *step)
 {
@@ -168,6 +220,8 @@ int outcome_write(struct json_object *update, int keeper, const struct nvwa_rele
 		return r;
 	add_file(&stamps, NVWA_STATE_DIR "/" CARRY_TIMELINE_OLD);
 	add_file(&stamps, NVWA_STATE_DIR "/" CARRY_TIMELINE_INIT);
+	add_file(&stamps, NVWA_STATE_DIR "/" CARRY_TIMELINE_NEW);
+	add_systemd(&stamps, info.tsc_khz);
 	if (json_object_deep_copy(update, &last, NULL) < 0)
 		return -ENOMEM;
 	json_object_object_del(last, "sysctls");
@@ -189,15 +243,15 @@ int outcome_write(struct json_object *update, int keeper, const struct nvwa_rele
 		copied += json_number(result, "copied");
 		if (is_resumed(result) && (uint64_t)json_number(result, "tsc") > resumed)
 			resumed = json_number(result, "tsc");
-		if (json_get(result, "start_tsc"))
-			add_stamp(&stamps, "restore", json_number(result, "start_tsc"));
-		add_stamp(&stamps, json_object_get_string(name), json_number(result, "tsc"));
+		json_put_number(result, "stop_tsc", json_number(app, "stop_tsc"));
+		add_app(&stamps, json_object_get_string(name), result);
 		json_object_object_add(result, "name", json_object_get(name));
 		json_object_array_add(list, result);
 	}
 	json_object_object_add(last, "apps", list);
 	if (own)
 		add_lines(&stamps, own);
+	qsort(stamps.list, stamps.nr, sizeof(stamps.list[0]), by_time);
 	json_put_text(last, "outcome", all ? "resumed" : "incomplete");
 	json_put_number(last, "finished", time(NULL));
 	if (json_object_object_get_ex(last, "pages", &pages)) {
@@ -206,6 +260,8 @@ int outcome_write(struct json_object *update, int keeper, const struct nvwa_rele
 		json_put_number(pages, "wiped", release->nr_wiped);
 	}
 	json_put_number(last, "tsc_khz", info.tsc_khz);
+	if (!json_get(last, "clock_doubt"))
+		json_put_text(last, "clock_doubt", machine_clock_doubt(""));
 	if (resumed && info.tsc_khz)
 		json_put_double(last, "blackout_ms",
 				(double)(resumed - stamp(&stamps, "freeze")) / info.tsc_khz);

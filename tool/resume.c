@@ -2,6 +2,7 @@
 /* nvwa resume: the phases of the new kernel that follow nvwa-init, called by systemd's units. */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdbool.h>
@@ -50,16 +51,28 @@ static int resume_files(void)
 	return EXIT_FAILURE;
 }
 
+/* A moment that is seen by a process of its own, for the time line. */
+static void note_moment(const char *step)
+{
+	FILE *f = fopen(NVWA_STATE_DIR "/" CARRY_TIMELINE_NEW, "ae");
+
+	if (!f)
+		return;
+	fprintf(f, "%s %" PRIu64 "\n", step, clock_tsc());
+	fclose(f);
+}
+
 static int resume_net(void)
 {
 	struct error err = { 0 };
 
-	if (net_lock(&err) < 0)
+	if (net_lock_again(&err) < 0)
 		complain("%s", err.text);
 	memset(&err, 0, sizeof(err));
 	if (access(NVWA_STATE_DIR "/net", F_OK) == 0 &&
 	    net_restore(NVWA_STATE_DIR, LINK_DEADLINE_MS, &err) < 0)
 		complain("%s", err.text);
+	note_moment("network");
 	return EXIT_OK;
 }
 
@@ -280,6 +293,15 @@ static int resume_memory(void)
 	return status;
 }
 
+static void note_first_packet(int keeper)
+{
+	struct nvwa_info info;
+	uint64_t tsc;
+
+	if (keeper_info(keeper, &info) == 0 && net_first_packet(info.tsc_khz, &tsc) == 0)
+		timeline_stamp_at("first-packet", tsc);
+}
+
 static int resume_settle(void)
 {
 	struct json_object *update = update_read();
@@ -311,6 +333,7 @@ static int resume_settle(void)
 	}
 	/* rcupdate.rcu_expedited=1 was for a fast boot only. */
 	file_write("/sys/kernel/rcu_expedited", "0", 1, 0644);
+	note_first_packet(keeper);
 	timeline_stamp("settled");
 	prepared_done();
 	if (update) {

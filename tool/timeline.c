@@ -14,10 +14,12 @@ static const struct {
 	const char *name, *text;
 	bool new_kernel;
 } known[] = {
+	{ "stopped", "packets are held, CRIU starts", false },
 	{ "dumped", "CRIU describes the programs", false },
 	{ "captured", "their pages are captured", false },
 	{ "saved", "files go into the record", false },
-	{ "jump", "the record is sealed", false },
+	{ "described", "the machine is described", false },
+	{ "jump", "all else is frozen, the record is sealed", false },
 	{ "kernel-entry", "devices are shut down, the jump", false },
 	{ "init-start", "the kernel boots", true },
 	{ "modules", "nvwa-init loads modules", true },
@@ -26,7 +28,12 @@ static const struct {
 	{ "record-unpacked", "files come out of the record", true },
 	{ "root-mounted", "the root is mounted", true },
 	{ "exec-init", "the root becomes the root", true },
+	{ "systemd", "systemd is started", true },
+	{ "generators", "systemd runs its generators", true },
+	{ "units-loaded", "systemd loads its units", true },
+	{ "network", "the network is set up", true },
 	{ "restore", "systemd starts the restore", true },
+	{ "first-packet", "the first packet goes out", true },
 	{ "settled", "the machine settles", true },
 };
 
@@ -60,11 +67,13 @@ static void read_apps(struct timeline *t, struct json_object *apps, uint64_t fre
 		struct json_object *o = json_object_array_get_idx(apps, i);
 		struct timeline_app *a = &t->apps[t->nr_apps];
 		uint64_t start = json_number(o, "start_tsc"), end = json_number(o, "tsc");
+		uint64_t stop = json_number(o, "stop_tsc");
 
 		/* What never was started has no times. */
 		if (start < freeze || end < start)
 			continue;
 		a->name = json_text(o, "name");
+		a->stop = stop > freeze ? (stop - freeze) / khz : 0;
 		a->start = (start - freeze) / khz;
 		a->end = (end - freeze) / khz;
 		a->insertion = json_number(o, "insert_ticks") / khz;
@@ -108,6 +117,7 @@ int timeline_read(struct timeline *t, struct json_object *report)
 	memset(t, 0, sizeof(*t));
 	t->from = json_text(report, "from");
 	t->to = json_text(report, "to");
+	t->doubt = json_text(report, "clock_doubt");
 	moments = calloc(json_length(list) + 1, sizeof(*moments));
 	t->steps = calloc(json_length(list) + 1, sizeof(*t->steps));
 	t->apps = calloc(json_length(apps) + 1, sizeof(*t->apps));
@@ -159,13 +169,15 @@ void timeline_print(const struct timeline *t, FILE *out)
 			s->new_kernel ? "new" : "old", s->text, s->name);
 	}
 	if (t->nr_apps)
-		fprintf(out, "\n   from ms   until ms   pages ms  program\n");
+		fprintf(out, "\n   stopped  restored       runs   pages ms  program\n");
 	for (size_t i = 0; i < t->nr_apps; i++) {
 		const struct timeline_app *a = &t->apps[i];
 
-		fprintf(out, "%10.1f %10.1f %10.1f  %s%s\n", a->start, a->end, a->insertion,
-			a->name, a->resumed ? "" : ": not resumed");
+		fprintf(out, "%10.1f %9.1f %10.1f %10.1f  %s%s\n", a->stop, a->start, a->end,
+			a->insertion, a->name, a->resumed ? "" : ": not resumed");
 	}
+	if (*t->doubt)
+		fprintf(out, "\nThe times are approximate: %s.\n", t->doubt);
 }
 
 struct json_object *timeline_json(const struct timeline *t)
@@ -176,6 +188,8 @@ struct json_object *timeline_json(const struct timeline *t)
 	json_put_text(root, "from", t->from);
 	json_put_text(root, "to", t->to);
 	json_put_double(root, "blackout_ms", t->blackout);
+	json_put_bool(root, "approximate", *t->doubt);
+	json_put_text(root, "doubt", t->doubt);
 	for (size_t i = 0; i < t->nr_steps; i++) {
 		const struct timeline_step *s = &t->steps[i];
 		struct json_object *o = json_object_new_object();
@@ -194,6 +208,7 @@ struct json_object *timeline_json(const struct timeline *t)
 
 		json_put_text(o, "name", a->name);
 		json_put_bool(o, "resumed", a->resumed);
+		json_put_double(o, "stop_ms", a->stop);
 		json_put_double(o, "start_ms", a->start);
 		json_put_double(o, "end_ms", a->end);
 		json_put_double(o, "insertion_ms", a->insertion);

@@ -21,6 +21,7 @@ struct timeline_step {
 /* A program that was restored. */
 struct timeline_app {
 	const char *name;
+	double stop;		/* its last instruction in the old kernel */
 	double start;		/* of its restore */
 	double end;		/* its first instruction */
 	double insertion;	/* of that, how long its pages took; ms */
@@ -35,6 +36,7 @@ struct timeline {
 	double blackout;		/* ms */
 	double end;			/* of the last step; ms */
 	const char *from, *to;		/* releases */
+	const char *doubt;		/* why the times are not exact, "" if they are */
 };
 
 /*

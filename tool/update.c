@@ -40,6 +40,7 @@
 #include "tool/common.h"
 #include "tool/config.h"
 #include "tool/json.h"
+#include "tool/machine.h"
 #include "tool/prepared.h"
 #include "tool/verbs.h"
 
@@ -602,16 +603,18 @@ static int write_update(struct update *u)
 		json_put_text(app, "name", u->apps[i].name);
 		json_put_text(app, "kind", u->apps[i].kind == APP_SERVICE ? "service" : "program");
 		json_put_number(app, "pid", u->apps[i].pid);
+		json_put_number(app, "stop_tsc", u->apps[i].stop_tsc);
 		json_object_array_add(apps, app);
 	}
 	json_object_object_add(root, "apps", apps);
 	json_object_object_add(root, "notes", notes(u));
+	json_put_text(root, "clock_doubt", machine_clock_doubt(""));
 	text = json_format(root);
 	r = file_write(CARRY_OUT_DIR "/" CARRY_UPDATE, text, strlen(text), 0644);
 	json_object_put(root);
 	if (r < 0)
 		return r;
-	timeline_stamp("jump");
+	timeline_stamp("described");
 	timeline = timeline_text();
 	if (!timeline)
 		return -ENOMEM;

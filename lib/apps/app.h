@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include "uapi/nvwa.h"
 #include "lib/apps/shmem.h"
@@ -38,6 +39,8 @@ struct app {
 	/* Of app_dump(): memory that its processes share, see shmem_open(). */
 	struct shmem *shmem;
 	size_t nr_shmem;
+
+	uint64_t stop_tsc;	/* of app_dump(): its last instruction */
 
 	/* Of app_dump(), for app_continue(). */
 	struct app_socket *sockets;
@@ -113,6 +116,7 @@ struct app_restored {
 	pid_t pid;
 	unsigned long long nr_inserted, nr_copied;	/* pages */
 	unsigned long long insert_ticks;		/* of the TSC, that this took */
+	uint64_t run_tsc;	/* its first instruction; 0: not known */
 };
 int app_restore(const char *dir, pid_t placeholder, struct app_restored *done, struct error *err);
 

@@ -235,6 +235,11 @@ static int serve(struct criu *criu, int hook)
 			continue;
 		if (n != sizeof(m))
 			return n ? -EIO : r;
+		if (m.kind == CRIU_HOOK_TIMES) {
+			criu->stop_tsc = m.args[0];
+			criu->go_tsc = m.args[1];
+			continue;
+		}
 		criu->hook = hook;
 		m.result = criu->resume ? criu->resume(criu->ctx, m.pid) : 0;
 		if (m.result)

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include "lib/base/error.h"
 
@@ -26,6 +27,8 @@ struct criu {
 	bool no_new_privileges;	/* set for criu, and so for what it makes */
 	criu_resume_fn resume;	/* may be NULL */
 	void *ctx;
+	uint64_t stop_tsc;	/* after criu_run(): when it first stopped a process; 0: never */
+	uint64_t go_tsc;	/* likewise, when it last let one go */
 	int hook;		/* while resume is called, for criu_syscall() */
 	int failed;		/* -ENOMEM from criu_arg() and criu_keep(), seen by criu_run() */
 };

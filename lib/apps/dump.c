@@ -68,7 +68,7 @@ static void add_externals(struct criu *criu, const struct externals *externals)
 	}
 }
 
-static int run_dump(const struct app *app, const char *dir, int keeper,
+static int run_dump(struct app *app, const char *dir, int keeper,
 		    const struct app_dumped *dumped, struct error *err)
 {
 	struct criu criu;
@@ -106,6 +106,7 @@ static int run_dump(const struct app *app, const char *dir, int keeper,
 	criu.namespaces_of = app->pid;
 	criu.hide_userns = dumped->hidden_userns;
 	r = criu_run(&criu, err);
+	app->stop_tsc = criu.stop_tsc;
 out:
 	criu_free(&criu);
 	return r;

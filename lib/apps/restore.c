@@ -351,6 +351,7 @@ static int run_restore(struct restore *re)
 	re->criu = &criu;
 	if (!r)
 		r = criu_run(&criu, re->err);
+	re->done->run_tsc = criu.go_tsc;
 	re->criu = NULL;
 out:
 	criu_free(&criu);

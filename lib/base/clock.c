@@ -25,9 +25,12 @@ uint64_t clock_tsc(void)
 
 void timeline_stamp(const char *step)
 {
-	uint64_t tsc = clock_tsc();
+	timeline_stamp_at(step, clock_tsc());
+}
 
-	if (nr_stamps == TIMELINE_MAX)
+void timeline_stamp_at(const char *step, uint64_t tsc)
+{
+	if (!tsc || nr_stamps == TIMELINE_MAX)
 		return;
 	snprintf(stamps[nr_stamps].step, STEP_LEN, "%s", step);
 	stamps[nr_stamps++].tsc = tsc;

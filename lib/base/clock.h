@@ -14,6 +14,9 @@ uint64_t clock_tsc(void);
  */
 void timeline_stamp(const char *step);
 
+/* The same of a moment that somebody else has noted; 0, not known, is left out. */
+void timeline_stamp_at(const char *step, uint64_t tsc);
+
 /* The stamps so far as text, one "<step> <tsc>" per line; malloc()ed. */
 char *timeline_text(void);
 

@@ -3,19 +3,27 @@
 #include <errno.h>
 #include <nftables/libnftables.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "lib/net/net.h"
 
 #define LOCK_TABLE	"inet nvwa-lock"
+#define NOTE_TABLE	"inet nvwa-note"
+/* An element of a set of nftables has no time but that which it still has to live, of this. */
+#define NOTE_MS		86400000ULL
+#define NOTE_TIMEOUT	"24h"
 
 /*
  * Everything is dropped, not only the carried connections: nothing else runs
  * while the lock is on, and a new connection attempt must be answered later
- * by the restored listener, not now by a reset. Priority -400 comes before
- * connection tracking (NF_IP_PRI_CONNTRACK is -200, linux/netfilter_ipv4.h).
+ * by the restored listener, not now by a reset. Nor is the sender of a datagram told
+ * that nobody is there for it. Priority -400 comes before connection tracking
+ * (NF_IP_PRI_CONNTRACK is -200, linux/netfilter_ipv4.h).
  */
 static const char lock_rules[] =
 	"add table " LOCK_TABLE "\n"
@@ -23,7 +31,19 @@ static const char lock_rules[] =
 	"add chain " LOCK_TABLE " in { type filter hook input priority -400; policy accept; }\n"
 	"add chain " LOCK_TABLE " out { type filter hook output priority -400; policy accept; }\n"
 	"add rule " LOCK_TABLE " in meta l4proto tcp drop\n"
-	"add rule " LOCK_TABLE " out meta l4proto tcp drop\n";
+	"add rule " LOCK_TABLE " out meta l4proto tcp drop\n"
+	"add rule " LOCK_TABLE " out icmp type destination-unreachable drop\n"
+	"add rule " LOCK_TABLE " out icmpv6 type destination-unreachable drop\n";
+
+/* After the lock's priority: what it drops does not leave. */
+static const char note_rules[] =
+	"add table " NOTE_TABLE "\n"
+	"flush table " NOTE_TABLE "\n"
+	"add set " NOTE_TABLE " out { type inet_proto; flags dynamic,timeout; "
+	"timeout " NOTE_TIMEOUT "; }\n"
+	"add chain " NOTE_TABLE " out { type filter hook output priority -399; policy accept; }\n"
+	"add rule " NOTE_TABLE " out oifname != \"lo\" meta l4proto { tcp, udp } "
+	"add @out { meta l4proto }\n";
 
 /* Run nft commands; *output (may be NULL) gets what they print, malloc()ed. */
 static int nft_run(const char *commands, char **output, struct error *err)
@@ -53,6 +73,72 @@ static int nft_run(const char *commands, char **output, struct error *err)
 int net_lock(struct error *err)
 {
 	return nft_run(lock_rules, NULL, err);
+}
+
+int net_lock_again(struct error *err)
+{
+	_cleanup_free_ char *rules = NULL;
+	int r;
+
+	r = asprintf(&rules, "%s%s", lock_rules, note_rules);
+	if (r < 0)
+		return error_set(err, ENOMEM, "out of memory");
+
+	return nft_run(rules, NULL, err);
+}
+
+/* As nft prints it: 1d2h3m4s56ms, without the units that are 0. */
+static uint64_t parse_ms(const char *text)
+{
+	static const struct {
+		const char *name;
+		uint64_t ms;
+	} units[] = {
+		{ "ms", 1 }, { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 },
+	};
+	uint64_t sum = 0;
+
+	while (*text >= '0' && *text <= '9') {
+		char *end;
+		uint64_t n = strtoull(text, &end, 10), unit = 0;
+
+		for (size_t i = 0; !unit && i < sizeof(units) / sizeof(units[0]); i++) {
+			if (strncmp(end, units[i].name, strlen(units[i].name)) == 0) {
+				unit = units[i].ms;
+				end += strlen(units[i].name);
+			}
+		}
+		if (!unit)
+			break;
+		sum += n * unit;
+		text = end;
+	}
+
+	return sum;
+}
+
+int net_first_packet(uint32_t tsc_khz, uint64_t *tsc)
+{
+	uint64_t before = clock_tsc(), after, oldest = 0;
+	_cleanup_free_ char *set = NULL;
+	struct error err = { 0 };
+	const char *at;
+	int r;
+
+	r = nft_run("list set " NOTE_TABLE " out\n", &set, &err);
+	after = clock_tsc();
+	if (r < 0)
+		return -ENODATA;
+	nft_run("delete table " NOTE_TABLE "\n", NULL, &err);
+	for (at = set; (at = strstr(at, "expires ")); at += strlen("expires ")) {
+		uint64_t age = NOTE_MS - parse_ms(at + strlen("expires "));
+
+		if (age > oldest)
+			oldest = age;
+	}
+	*tsc = before + (after - before) / 2 - oldest * tsc_khz;
+
+	return oldest ? 0 : -ENODATA;
 }
 
 /* A table that a checkpoint left: ours, or CRIU's ("CRIU-<pid>", soccr/criu netfilter lock). */

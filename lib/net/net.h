@@ -7,10 +7,23 @@
 #ifndef NVWA_NET_NET_H
 #define NVWA_NET_NET_H
 
+#include <stdint.h>
 #include "lib/base/error.h"
 
 /* Drop all TCP in and out, on every interface, IPv4 and IPv6. 0 if locked already. */
 int net_lock(struct error *err);
+
+/*
+ * The same in the new kernel; and from now on the first packet of TCP or UDP that
+ * leaves the machine is noted.
+ */
+int net_lock_again(struct error *err);
+
+/*
+ * When that was, as a TSC of that frequency, to some ms; -ENODATA, there was none. The note
+ * is removed.
+ */
+int net_first_packet(uint32_t tsc_khz, uint64_t *tsc);
 
 /* Remove the lock; also CRIU's own nftables tables if any were left. 0 if there is none. */
 int net_unlock(struct error *err);

@@ -64,19 +64,27 @@ runs "report of an update without a time line" 1 "failed.json has no time line" 
 # 1000 ticks a ms; a blackout of 300 ms, of which the jump and the boot take 100.
 cat >"$work/last.json" <<'END'
 {"from": "6.12", "to": "7.3", "tsc_khz": 1000, "apps": [
- {"name": "a<b", "outcome": "resumed", "start_tsc": 1250000, "tsc": 1300000, "insert_ticks": 20000},
+ {"name": "a<b", "outcome": "resumed", "stop_tsc": 1004000, "start_tsc": 1250000, "tsc": 1300000,
+  "insert_ticks": 20000},
  {"name": "never", "outcome": "failed"}],
  "timeline": [{"step": "prepare", "tsc": 1000}, {"step": "freeze", "tsc": 1000000},
  {"step": "jump", "tsc": 1100000}, {"step": "init-start", "tsc": 1200000},
  {"step": "settled", "tsc": 1500000}, {"step": "restore", "tsc": 1250000},
  {"step": "a<b", "tsc": 1300000}]}
 END
-runs "report" 0 "blackout 300.0 ms.* 200.0 +100.0 +33.3 % +new +the kernel boots .*250.0 +300.0 +20.0 +a<b$" \
+runs "report" 0 "blackout 300.0 ms.* 200.0 +100.0 +33.3 % +new +the kernel boots .* 4.0 +250.0 +300.0 +20.0 +a<b$" \
 	report --file "$work/last.json"
 runs "report: what comes after the blackout has no share" 0 " 500.0 +200.0 +new +the machine settles" \
 	report --file "$work/last.json"
 runs "report --json" 0 '"blackout_ms": ?300.0.*"step": ?"init-start".*"share": ?0.3333' \
 	report --json --file "$work/last.json"
+runs "report --json of a TSC that nothing speaks against" 0 '"approximate": ?false' \
+	report --json --file "$work/last.json"
+sed 's/"tsc_khz"/"clock_doubt": "the TSC stops at night", &/' "$work/last.json" >"$work/doubt.json"
+runs "report: times are approximate" 0 "The times are approximate: the TSC stops at night" \
+	report --file "$work/doubt.json"
+runs "report --json: times are approximate" 0 '"approximate": ?true.*"the TSC stops at night"' \
+	report --json --file "$work/doubt.json"
 runs "report --svg" 0 "^$" report --svg "$work/last.svg" --file "$work/last.json"
 runs "report --svg into nowhere" 1 "cannot write $work/none/x.svg" \
 	report --svg "$work/none/x.svg" --file "$work/last.json"

@@ -100,6 +100,24 @@ static void test_available_memory(void **state)
 	assert_int_equal(machine_available_memory("/nonexistent", &bytes), -ENOENT);
 }
 
+static void test_clock_doubt(void **state)
+{
+	static const char clocksource[] =
+		"/sys/devices/system/clocksource/clocksource0/current_clocksource";
+	static const char good[] = "flags\t\t: fpu tsc constant_tsc rep_good nonstop_tsc avx\n";
+	static const char bad[] = "flags\t\t: fpu tsc constant_tsc rep_good avx\n";
+
+	(void)state;
+	assert_non_null(strstr(machine_clock_doubt(root), "does not trust"));
+	put(clocksource, "tsc\n", 4);
+	put("/proc/cpuinfo", bad, strlen(bad));
+	assert_non_null(strstr(machine_clock_doubt(root), "does not say"));
+	put("/proc/cpuinfo", good, strlen(good));
+	assert_null(machine_clock_doubt(root));
+	put(clocksource, "hpet\n", 5);
+	assert_non_null(strstr(machine_clock_doubt(root), "does not trust"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -107,6 +125,7 @@ int main(void)
 		cmocka_unit_test(test_lockdown),
 		cmocka_unit_test(test_secure_boot),
 		cmocka_unit_test(test_available_memory),
+		cmocka_unit_test(test_clock_doubt),
 	};
 
 	return cmocka_run_group_tests_name("machine", tests, make_root, remove_root);

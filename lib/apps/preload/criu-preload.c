@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -30,11 +31,14 @@
 #include "lib/apps/preload/protocol.h"
 #include "lib/apps/preload/remote.h"
 #include "lib/apps/preload/smaps-abridged.h"
+#include "lib/base/clock.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
 static bool hide_userns, hide_memory, hide_shared, no_firewall, carry_sysv;
 static int hook = -1, keeper = -1;
+static pid_t criu_pid;
+static uint64_t stop_tsc, go_tsc;
 
 /* Every descriptor in a list such as "7:8:9" is a namespace to join. */
 static void join_namespaces(const char *list)
@@ -62,6 +66,7 @@ static __attribute__((constructor)) void preload_init(void)
 	hide_shared = getenv(CRIU_ENV_HIDE_SHARED);
 	no_firewall = getenv(CRIU_ENV_NO_FIREWALL);
 	carry_sysv = getenv(CRIU_ENV_SYSV);
+	criu_pid = getpid();
 	if (fd)
 		hook = atoi(fd);
 	if (module)
@@ -149,6 +154,30 @@ EXPORT long syscall(long number, ...)
 		*(void **)&next = dlsym(RTLD_NEXT, "syscall");
 
 	return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/*
+ * When the first process was stopped, and when the last one was let go.
+ */
+EXPORT long ptrace(enum __ptrace_request request, ...)
+{
+	static long (*next)(enum __ptrace_request request, ...);
+	long pid, address, data;
+	va_list ap;
+
+	va_start(ap, request);
+	pid = va_arg(ap, long);
+	address = va_arg(ap, long);
+	data = va_arg(ap, long);
+	va_end(ap);
+	if (!next)
+		*(void **)&next = dlsym(RTLD_NEXT, "ptrace");
+	if (request == PTRACE_INTERRUPT && !stop_tsc)
+		stop_tsc = clock_tsc();
+	else if (request == PTRACE_DETACH)
+		go_tsc = clock_tsc();
+
+	return next(request, (pid_t)pid, address, data);
 }
 
 /* Is this the /proc/PID/pagemap of another process? */
@@ -357,6 +386,17 @@ static int resume_late(int pid)
 	}
 
 	return 0;
+}
+
+/* criu's own end, not that of a process that it forked. */
+static __attribute__((destructor)) void preload_exit(void)
+{
+	struct criu_hook_message m = {
+		.kind = CRIU_HOOK_TIMES, .args = { stop_tsc, go_tsc },
+	};
+
+	if (hook >= 0 && getpid() == criu_pid)
+		send(hook, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 EXPORT struct plugin CR_PLUGIN_DESC = {

@@ -34,6 +34,11 @@
  */
 #define CRIU_HOOK_RESUME	1
 #define CRIU_HOOK_SYSCALL	2
+/*
+ * When criu ends, without an answer: args[0] is the TSC at which it first stopped a
+ * process, args[1] that at which it last let one go; 0, never.
+ */
+#define CRIU_HOOK_TIMES		3
 
 struct criu_hook_message {
 	int kind;		/* CRIU_HOOK_* */
