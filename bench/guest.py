@@ -128,6 +128,10 @@ class Guest:
     def push(self, *words):
         lab("push", *words)
 
+    def pull(self, source, target):
+        shutil.rmtree(target, ignore_errors=True)
+        lab("pull", source, target)
+
     def start_redis(self, megabytes):
         """Start and fill it; the client stays connected."""
         self.pid = int(self.sh(START_REDIS).strip().splitlines()[-1])
@@ -137,13 +141,24 @@ class Guest:
     def boot_id(self):
         return self.sh("cat /proc/sys/kernel/random/boot_id").strip()
 
+    @staticmethod
+    def wait_boot(before):
+        """Until the guest has another boot id than this."""
+        lab("wait-boot", "--deadline", str(DEADLINE), before)
+
+    def run_to_boot(self, command):
+        """Run a command that ends with a boot of this machine, whatever of."""
+        before = self.boot_id()
+        lab("sh", "--", command, check=False)
+        self.wait_boot(before)
+
     def run_to_jump(self, command, target=NEW):
         """Run a command that ends with the kernel that it runs on; wait for the next one."""
         before = self.boot_id()
         status, output = lab("sh", "--", command, check=False)
         if status != LOST:
             raise Failure(f"no new kernel was started (status {status}):\n{output.strip()}")
-        lab("wait-boot", "--deadline", str(DEADLINE), before)
+        self.wait_boot(before)
         running = self.sh("uname -r").strip()
         if running != release(target, self.suite):
             raise Failure(f"the kernel that runs now is {running}")
@@ -165,14 +180,18 @@ class Guest:
         return answer
 
     def qemu(self):
-        """How QEMU emulates: accelerator and CPU model, from its command line."""
+        """How QEMU emulates: accelerator, machine, CPU model and devices, from its command line."""
         pid_file = os.path.join(BUILD, "lab", os.environ.get("NVWA_LAB", "bench"), "qemu.pid")
         with open(pid_file, encoding="ascii") as file:
             pid = file.read().split()[0]
         with open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
             words = file.read().split("\0")
-        return {name: words[words.index(option) + 1]
-                for name, option in (("accel", "-accel"), ("cpu_model", "-cpu"))}
+        found = {name: words[words.index(option) + 1]
+                 for name, option in (("accel", "-accel"), ("cpu_model", "-cpu"),
+                                      ("machine", "-machine"))}
+        devices = [after.split(",")[0] for word, after in zip(words, words[1:])
+                   if word == "-device"]
+        return found | {"devices": ", ".join(devices)}
 
 
 def machine():

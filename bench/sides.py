@@ -10,6 +10,7 @@ import json
 import os
 import re
 
+import initramfs
 from guest import BENCH, BUILD, NEW, OLD, OUT, SUITE, Failure, release
 
 # In words, what the phases of a blackout are on either side.
@@ -54,12 +55,18 @@ def steps_of(last):
             for this, following in zip(stamps, stamps[1:])}
 
 
-def ours(guest):
+def parameters_of(guest):
+    """What nvwa has added to the running kernel's command line."""
+    return guest.sh("cat /proc/cmdline").strip().partition(" nvwa=1 ")[2]
+
+
+def ours(guest, _parameters):
     last = update(guest, guest.pid)
     phases = {phase["name"]: phase["ms"] for phase in last["phases"]}
     return {"blackout_ms": last["blackout_ms"],
             "phases": {name: phases[name] for name in PHASES},
             "steps": steps_of(last), "pages": last["pages"],
+            "parameters": parameters_of(guest),
             "versions": {"nvwa": guest.sh("nvwa --version").split()[-1]}}
 
 
@@ -81,8 +88,37 @@ def tsc_khz(log):
     raise Failure("the kernel log does not tell the frequency of the TSC")
 
 
-def other(guest):
-    guest.run_to_jump(f"/usr/local/lib/bench/stock-update {guest.pid} {release(NEW)}")
+def first_moment(guest, log, khz):
+    """The start of the initramfs: what it says itself, or the kernel does."""
+    said = guest.sh("cat /run/bench-first 2>/dev/null", check=False).split()
+    if said:
+        return int(said[1])
+    init = re.search(r"\[ *([0-9.]+)\] Run /init as init process", log)
+    mark = re.findall(r"\[ *([0-9.]+)\] bench-tsc ([0-9]+)", log)
+    if not init or not mark:
+        raise Failure("the kernel log does not tell when user space began")
+    return int(mark[-1][1]) - int((float(mark[-1][0]) - float(init.group(1))) * 1e3 * khz)
+
+
+def debian(guest, _parameters):
+    """As the distribution has it: its initramfs, the machine's parameters."""
+    return stock(guest, f"/boot/initrd.img-{release(NEW)}", "")
+
+
+def small(guest, parameters):
+    """With a small initramfs, and what nvwa knows to save time."""
+    if parameters is None:
+        raise Failure("nvwa's side has not told its parameters")
+    file = os.path.join(OUT, "boots.cpio")
+    with open(file, "wb") as out:
+        out.write(initramfs.that_boots(guest, release(NEW)))
+    guest.push(file, "/root/boots.cpio")
+    return stock(guest, "/root/boots.cpio", parameters)
+
+
+def stock(guest, initrd, parameters):
+    guest.run_to_jump(f"/usr/local/lib/bench/stock-update {guest.pid} {release(NEW)} "
+                      f"{initrd} '{parameters}'")
     try:
         guest.wait_for("/var/lib/bench/done")
         if guest.sh("test ! -e /var/lib/bench/failed || echo failed").strip():
@@ -101,11 +137,7 @@ def other(guest):
     khz = tsc_khz(log)
     systemd = int(guest.sh("systemctl show -P UserspaceTimestampMonotonic"))
     stamps["systemd"] = int(pair[0]) - int((int(pair[1]) / 1e6 - systemd / 1e3) * khz)
-    init = re.search(r"\[ *([0-9.]+)\] Run /init as init process", log)
-    mark = re.findall(r"\[ *([0-9.]+)\] bench-tsc ([0-9]+)", log)
-    if not init or not mark:
-        raise Failure("the kernel log does not tell when user space began")
-    stamps["init"] = int(mark[-1][1]) - int((float(mark[-1][0]) - float(init.group(1))) * 1e3 * khz)
+    stamps["init"] = first_moment(guest, log, khz)
 
     def span(start, end):
         return (stamps[end] - stamps[start]) / khz
@@ -123,4 +155,8 @@ def other(guest):
 
 # Side: what is in the guest's image besides, what is put into the guest, what is measured.
 SIDES = {"ours": (packages, lambda guest: None, ours),
-         "other": (lambda: (), other_install, other)}
+         "other": (lambda: (), other_install, debian)}
+# Of the blackout of a small program: other is as near to nvwa as stock tools can be.
+SMALL_SIDES = {"ours": SIDES["ours"],
+               "other": (lambda: (), other_install, small),
+               "debian": SIDES["other"]}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """From runs to figures: medians, ratios, spread; the table, and its place in the doc."""
 
+import re
 from statistics import median
 
 from sides import PHASES
@@ -30,11 +31,17 @@ def summary(runs):
             continue
         sides = [[run["blackout_ms"] for run in side] for side in zip(*pairs)]
         ours, other = (median(side) for side in sides)
-        results.append({"name": name, "unit": "ms", "ours": round(ours, 1),
-                        "other": round(other, 1), "ratio": round(other / ours, 2),
-                        "runs": len(pairs),
-                        "spread": {"ours": [round(min(sides[0]), 1), round(max(sides[0]), 1)],
-                                   "other": [round(min(sides[1]), 1), round(max(sides[1]), 1)]}})
+        result = {"name": name, "unit": "ms", "ours": round(ours, 1),
+                  "other": round(other, 1), "ratio": round(other / ours, 2),
+                  "runs": len(pairs),
+                  "spread": {"ours": [round(min(sides[0]), 1), round(max(sides[0]), 1)],
+                             "other": [round(min(sides[1]), 1), round(max(sides[1]), 1)]}}
+        third = [run["blackout_ms"] for run in runs
+                 if run["name"] == name and run["side"] == "debian" and not run["error"]]
+        if third:
+            result |= {"debian": round(median(third), 1),
+                       "debian_ratio": round(median(third) / ours, 2)}
+        results.append(result)
     return results
 
 
@@ -55,17 +62,34 @@ def steps(runs, name, side):
             if all(step in run["steps"] for run in good)]
 
 
+def inside(runs, name):
+    """Those of nvwa's steps that are a part of the blackout."""
+    names = [step for step, _ in steps(runs, name, "ours")]
+    starts = [step.startswith("freeze > ") for step in names]
+    ends = [re.search(r" > pid-\d+$", step) is not None for step in names]
+    return names[starts.index(True):ends.index(True) + 1] if True in starts and True in ends else []
+
+
 def machine_text(about):
     return (f"{about['date']}; {about['cpus']} x {about['cpu']}, load {about['load']:.1f} at the "
             f"start; QEMU {about['qemu']}")
 
 
+def qemu_text(qemu):
+    return (f"-accel {qemu['accel']}, -machine {qemu['machine']}, -cpu {qemu['cpu_model']}; "
+            f"{qemu['devices']}")
+
+
 def setting(about):
     versions = about.get("versions", {})
     tools = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
-    return (f"{machine_text(about)}, -accel {about.get('accel')}, -cpu {about.get('cpu_model')}; "
-            f"guest: Debian {about['suite']}, {about['old']} to {about['new']}, "
-            f"{about['guest_memory']} MB, {about['guest_cpus']} CPUs; {tools}")
+    text = f"{machine_text(about)}; Debian {about['suite']}, {about['old']} to {about['new']}; {tools}"
+    if "guest" in about:
+        text += f". Guest: {about['guest_memory']} MB, {about['guest_cpus']} CPUs, " + \
+                qemu_text(about["guest"])
+    if "small" in about:
+        text += f". blackout_small: 2048 MB, 1 CPU, -icount shift=0, {qemu_text(about['small'])}"
+    return text
 
 
 def fold(text, width=88):
@@ -95,16 +119,20 @@ def as_text(results, runs, about):
         for phase, ours, other in phases(runs, result["name"]):
             out.append(form.format("  " + phase, f"{ours:.0f}", "", f"{other:.0f}", "",
                                    ratio(ours, other)))
+        if "debian" in result:
+            out.append(form.format("  Debian's initramfs", "", "", f"{result['debian']:.0f}", "",
+                                   f"{result['debian_ratio']:.2f}"))
     if results:
         out += ["", "ratio: stock / nvwa, so larger is better. stock: criu dump to the root disk,"]
         out += ["sync, kexec -e, criu restore at boot. The phases:"]
         out += [f"  {name:<14} {text}" for name, text in PHASES.items()]
     for name in names_of(runs):
-        for side, label in (("ours", "nvwa"), ("other", "stock")):
+        for side, label in (("ours", "nvwa"), ("other", "stock"), ("debian", "stock, Debian's")):
             listed = steps(runs, name, side)
             if listed:
-                out += ["", f"{name}, steps of {label} in ms"]
-                out.append(fold("; ".join(f"{step} {ms:.0f}" for step, ms in listed)))
+                out += ["", f"{name}, steps of {label} in ms, the largest first"]
+                out.append(fold("; ".join(f"{step} {ms:.0f}" for step, ms in
+                                          sorted(listed, key=lambda item: -item[1]))))
     return "\n".join(out)
 
 
@@ -118,6 +146,12 @@ def as_markdown(results, runs, about):
                    f"| {result['runs']} |")
         for phase, mine, theirs in phases(runs, result["name"]):
             out.append(f"| {phase} | {mine:.0f} | {theirs:.0f} | {ratio(mine, theirs)} | |")
+        if "debian" in result:
+            out.append(f"| with Debian's own initramfs and parameters | | {result['debian']:.0f} | "
+                       f"**{result['debian_ratio']:.2f}** | |")
+            out += [f"| nvwa: {step} | {ms:.0f} | | | |" for step, ms in
+                    sorted(steps(runs, result["name"], "ours"), key=lambda item: -item[1])
+                    if ms >= 1 and step in inside(runs, result["name"])]
     return "\n".join(out) + "\n"
 
 
