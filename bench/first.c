@@ -17,6 +17,7 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
@@ -88,6 +89,7 @@ int main(int argc, char **argv)
 	if (!list) {
 		printf("bench-first %" PRIu64 "\n", tsc);
 		fflush(stdout);
+		tcdrain(STDOUT_FILENO);
 		reboot(RB_AUTOBOOT);
 	}
 	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) ||
