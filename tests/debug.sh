@@ -4,10 +4,13 @@
 # same one: KASAN, lockdep and the others say nothing, in neither kernel, and
 # kmemleak finds nothing that the module lost. Sourced by the cases.
 #
-# usage: debug_kinds SUITE KERNEL [KIND...]
+# The kinds are dealt to several guests, as all of them in one take over an hour there.
+#
+# usage: debug_kinds SUITE KERNEL GUEST GUESTS [KIND...]
 
 # All of it takes several times as long as on an ordinary kernel.
 : "${NVWA_TEST_DEADLINE:=5400}"
+kinds_few=1
 export NVWA_LAB_DEADLINE=${NVWA_LAB_DEADLINE:-1800}
 
 # shellcheck source=tests/lib.sh
@@ -48,7 +51,18 @@ debug_leaks() {
 	[ ! -s "$out/kmemleak" ] || diag "$(head -n 40 "$out/kmemleak")"
 }
 
+# debug_share GUEST GUESTS [KIND...]: the kinds given; or those that this one of the guests has.
+debug_share() {
+	if [ $# -gt 2 ]; then
+		printf '%s\n' "${@:3}"
+	else
+		kinds_all | awk -v guest="$1" -v guests="$2" 'NR % guests == guest % guests'
+	fi
+}
+
 debug_kinds() {
+	local kinds
+	mapfile -t kinds < <(debug_share "${@:3}")
 	debug_make "$1" "$2"
 	# No panic_on_warn: a report is to be read, and looked for by lab/splats.
 	# The guest's clock counts instructions, as such a kernel may spend all of a slow or busy
@@ -60,7 +74,7 @@ debug_kinds() {
 	# Stacks of kernel threads are larger, and so fewer are allowed; too few for one program.
 	guest 'systemctl set-property --runtime ssh.service TasksMax=infinity'
 	debug_watches "the old kernel"
-	kinds_through "$debug_release" "$debug_release" "${@:3}"
+	kinds_through "$debug_release" "$debug_release" "${kinds[@]}"
 	debug_watches "the new kernel"
 	debug_leaks
 }

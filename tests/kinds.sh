@@ -5,6 +5,7 @@
 #
 #   program    in tests/workloads; default: the kind's name
 #   arguments  of the program
+#   fewer      the same, where a kernel that looks for mistakes would take hours
 #   needs      what must be there: root, swap, ksm, hugepages, secretmem,
 #              devmem, dax, pku, large (a guest of its own)
 #   since      the first kernel that has this kind
@@ -30,6 +31,12 @@ kind_program() {
 	local program
 	program=$(kind_get "$1" program)
 	echo "${program:-$1}"
+}
+
+# kind_arguments KIND: few ones if kinds_few says so.
+kind_arguments() {
+	local fewer=${kinds_few:+$(kind_get "$1" fewer)}
+	echo "${fewer:-$(kind_get "$1" arguments)}"
 }
 
 # kind_has_needs KIND WHAT...: it needs nothing but that.

@@ -39,7 +39,7 @@ kinds_start() {
 	local kind line
 	for kind; do
 		echo "$kind /usr/local/lib/workloads/$(kind_program "$kind")" \
-			"$(kind_get "$kind" arguments)"
+			"$(kind_arguments "$kind")"
 	done | guest "/root/guest/kinds start $guest_dir" >"$out/ready"
 	while read -r kind line; do
 		pid[$kind]=$(jq -r '.pid // empty' <<<"$line")
