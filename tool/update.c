@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* nvwa update: the phase function of the old kernel, from the check to the jump. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -13,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -23,7 +21,6 @@
 
 #include "lib/apps/app.h"
 #include "lib/apps/criu.h"
-#include "lib/apps/first.h"
 #include "lib/apps/footprint.h"
 #include "lib/apps/quiesce.h"
 #include "lib/base/cleanup.h"
@@ -41,6 +38,7 @@
 #include "tool/config.h"
 #include "tool/json.h"
 #include "tool/machine.h"
+#include "tool/orders.h"
 #include "tool/prepared.h"
 #include "tool/verbs.h"
 
@@ -431,103 +429,6 @@ static const char *const lent_sysctls[] = {
 	"vm/overcommit_memory",	/* an address space larger than the RAM that is online yet */
 };
 
-static pid_t max_pid(pid_t a, pid_t b)
-{
-	return a > b ? a : b;
-}
-
-/* Threads have their numbers from where processes have theirs. */
-static pid_t last_thread(pid_t pid)
-{
-	_cleanup_closedir_ DIR *tasks = NULL;
-	struct dirent *entry;
-	pid_t last = pid;
-	char path[64];
-
-	if (path_format(path, sizeof(path), "/proc/%d/task", pid) < 0)
-		return last;
-	tasks = opendir(path);
-	while (tasks && (entry = readdir(tasks)))
-		last = max_pid(last, atoi(entry->d_name));
-	return last;
-}
-
-/* As statvfs(3) tells them (ST_*), for mount(2) (MS_*); most have the same bits. */
-static unsigned long mount_flags(unsigned long st)
-{
-	return (st & (ST_NOSUID | ST_NODEV | ST_NOEXEC)) | (st & ST_NOATIME ? MS_NOATIME : 0) |
-	       (st & ST_RELATIME ? MS_RELATIME : MS_STRICTATIME);
-}
-
-/*
- * File systems of the kernel's own that are mounted here as systemd does it, which is to find them
- * there already. With other options, or nowhere, they are left to it.
- */
-static void order_mounts(FILE *orders)
-{
-	static const char *const usual[] = {
-		"rw", "nosuid", "nodev", "noexec", "relatime", "pagesize=2M",
-	};
-	static const char *const candidates[][2] = {
-		{ "hugetlbfs", "/dev/hugepages" }, { "mqueue", "/dev/mqueue" },
-		{ "debugfs", "/sys/kernel/debug" }, { "tracefs", "/sys/kernel/tracing" },
-	};
-	FILE *table = setmntent("/proc/self/mounts", "re");
-	struct mntent *m;
-
-	while (table && (m = getmntent(table))) {
-		bool wanted = false;
-		struct statvfs st;
-		char *option, *rest;
-
-		for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++)
-			wanted |= !strcmp(m->mnt_type, candidates[i][0]) &&
-				  !strcmp(m->mnt_dir, candidates[i][1]);
-		for (rest = m->mnt_opts; wanted && (option = strsep(&rest, ","));) {
-			wanted = false;
-			for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
-				wanted |= !strcmp(option, usual[i]);
-		}
-		if (wanted && statvfs(m->mnt_dir, &st) == 0)
-			fprintf(orders, "mount %s %s %lu\n", m->mnt_type, m->mnt_dir,
-				mount_flags(st.f_flag));
-	}
-	if (table)
-		endmntent(table);
-}
-
-static int write_orders(struct update *u)
-{
-	_cleanup_free_ char *text = NULL, *cmdline = NULL;
-	_cleanup_fclose_ FILE *f = NULL;
-	struct statvfs run, dev;
-	pid_t last = 0;
-	bool first;
-	size_t len;
-
-	for (size_t i = 0; i < u->nr_apps; i++)
-		for (size_t j = 0; j < u->apps[i].nr_pids; j++)
-			last = max_pid(last, last_thread(u->apps[i].pids[j]));
-	if (statvfs("/run", &run) < 0 || statvfs("/dev", &dev) < 0)
-		return -errno;
-	f = open_memstream(&text, &len);
-	if (!f)
-		return -ENOMEM;
-	fprintf(f, "last_pid %d\n", last);
-	fprintf(f, "run_size %llu\n", (unsigned long long)run.f_blocks * run.f_frsize);
-	fprintf(f, "run_inodes %llu\n", (unsigned long long)run.f_files);
-	fprintf(f, "run_flags %lu\n", mount_flags(run.f_flag));
-	fprintf(f, "dev_flags %lu\n", mount_flags(dev.f_flag));
-	fprintf(f, "sysctl vm/overcommit_memory 1\n");
-	order_mounts(f);
-	first = !file_read("/proc/cmdline", &cmdline, NULL) && first_applies(cmdline);
-	for (size_t i = 0; first && first_idle_generators[i]; i++)
-		fprintf(f, "mask_generator %s\n", first_idle_generators[i]);
-	if (fflush(f))
-		return -ENOMEM;
-	return file_write(CARRY_OUT_DIR "/" CARRY_ADOPT, text, len, 0644);
-}
-
 /* A tmpfs is given shares of the RAM that is there when it is mounted: {path: its sizes}. */
 static struct json_object *tmpfs_sizes(void)
 {
@@ -659,7 +560,7 @@ static int jump(struct update *u)
 	size_t nr;
 	int r;
 
-	r = write_orders(u);
+	r = orders_write(u->apps, u->nr_apps);
 	if (r == 0)
 		r = write_update(u);
 	if (r == 0)
