@@ -35,7 +35,7 @@ updated() {
 	update_to "$1"
 	redis_same
 	cpus_are "wakeup $2 online 0-3 ran on 0 1 2 3" "four CPUs are up, $3"
-	diag "$(guest nvwa report)"
+	diag "$(guest 'dmesg | grep "smp: Br"; nvwa report')"
 }
 
 # says WHAT: the check's note about CPUs; nothing if WHAT is empty.
@@ -69,6 +69,7 @@ redis_note
 update_to "$newest"
 redis_same
 cpus_are "wakeup none online 0-3 ran on 0 1 2 3" "four CPUs are up, without a mailbox"
+diag "$(guest 'dmesg | grep "smp: Br"')"
 hotplug
 no_splats
 done_testing

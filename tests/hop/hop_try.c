@@ -65,7 +65,7 @@ int main(int argc, char **argv)
 	show("scratch", &plan.scratch);
 	show("hidden", &plan.hidden);
 
-	r = target_open(argv[optind], &target, &err);
+	r = target_open(argv[optind], NULL, &target, &err);
 	if (r)
 		return fail("target", r, &err);
 	how.plan = &plan;
