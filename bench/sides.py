@@ -35,8 +35,12 @@ def packages(suite=SUITE, kernels=(OLD, NEW)):
 
 def update(guest, pid, target=NEW, force=False):
     """Change the kernel under a program with nvwa; what nvwa says of it."""
-    guest.sh("mkdir -p /etc/nvwa && cat >/etc/nvwa/nvwa-restore.yaml",
-             stdin=f"services:\npids:\n- {pid}\n")
+    return update_with(guest, f"services:\npids:\n- {pid}\n", target, force)
+
+
+def update_with(guest, carried, target=NEW, force=False):
+    """The same, with the text of nvwa-restore.yaml."""
+    guest.sh("mkdir -p /etc/nvwa && cat >/etc/nvwa/nvwa-restore.yaml", stdin=carried)
     guest.run_to_jump(f"nvwa update {'--force ' if force else ''}{release(target, guest.suite)}",
                       target)
     if guest.wait_for("/run/nvwa/settled", "/run/nvwa/failed") != "/run/nvwa/settled":
