@@ -169,12 +169,13 @@ static bool has_option(const char *module, const char *option)
 {
 	struct kmod_ctx *ctx = kmod_new(NULL, NULL);
 	struct kmod_module *m = NULL;
-	const char *options = NULL;
+	_cleanup_free_ char *value = NULL;
+	const char *options;
 	bool found = true;
 
 	if (ctx && kmod_module_new_from_name(ctx, module, &m) == 0) {
 		options = kmod_module_get_options(m);
-		found = options && strstr(options, option);
+		found = options && (param_value(options, option, &value) < 0 || value);
 	}
 	kmod_module_unref(m);
 	kmod_unref(ctx);
@@ -199,7 +200,7 @@ static void grow_conntrack(uint64_t ram)
 	uint64_t have = 0, most = 0, want = conntrack_buckets(ram);
 
 	if (read_number(hashsize, &have) < 0 || read_number(max, &most) < 0 || have >= want ||
-	    has_option("nf_conntrack", "hashsize="))
+	    has_option("nf_conntrack", "hashsize"))
 		return;
 	write_number(hashsize, want);
 	/* One connection a bucket, and so on, unless somebody has said otherwise. */

@@ -202,6 +202,7 @@ TOLERATED = (
     # They lie in one zone or another, which may be a small one.
     (r"zone \d+ \w+ (managed|min|low|high|high_max|batch|protection)", 0.06, MAP),
     (r"zone \d+ DMA (min|low|high|protection)", 0.1, MAP),
+    (r"zone 0 DMA present", 0.01, "CPUs are parked in memory that is no RAM to the kernel"),
     (r"cgroup (init.scope|systemd-journald.service) pids.max", None,
      "systemd computes it again at a daemon-reload, when its own sysctls are set"),
     (r"cgroup .*", 0.018, MAP),
