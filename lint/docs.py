@@ -122,7 +122,7 @@ def check_cmdline():
     table = re.search(r'\} added\[\] = \{(.*?)\n\};', source, re.S).group(1)
     adds = set(re.findall(r'(?m)^\t\{ "([^"=]+)', table))
     adds |= set(re.findall(r'" ([a-z_]+)=%u"', source))
-    adds |= set(re.findall(r'\{ "([\w.]+)", ', read('lib/kexec/tables.c')))
+    adds |= set(re.findall(r'\{ "([\w.]+)",\s', read('lib/kexec/tables.c')))
     section = doc.split('## What nvwa adds')[-1]
     named = set(re.findall(r'`([^`= ]+)(?:=[^`]*)?`', ''.join(
         re.findall(r'(?m)^\| (`[^|]*) \|', section))))
