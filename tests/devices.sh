@@ -101,7 +101,7 @@ devices_case() {
 	devices_up "$1" "$2"
 	restore_config nginx
 	like "the check says which devices are quieted" "$(guest nvwa check "$to")" \
-		'only quiets, by driver: ahci \([^)]*\), nvme \([^)]*\), xhci_hcd'
+		'are only quieted: ahci \([^)]*\), nvme \([^)]*\), xhci_hcd'
 
 	devices_update "$to" 1
 	like "three of them were" "$(devices_shutdown_ms)" '^3 quieted'
@@ -109,7 +109,7 @@ devices_case() {
 		devices_after_programs
 	guest 'echo "device_shutdown: full" >>/etc/nvwa/nvwa-server.yaml'
 	like "the check says when all are shut down" "$(guest nvwa check "$from")" \
-		'shut down in full, by driver: ahci .*, nvme '
+		'are shut down in full: ahci .*, nvme '
 	devices_update "$from" 2
 	like "none was quieted" "$(devices_shutdown_ms)" '^0 quieted'
 }

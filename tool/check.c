@@ -425,8 +425,8 @@ static void check_devices(struct check *c)
 
 		if (!out)
 			abort();
-		fprintf(out, "devices that the jump %s:", quiet ?
-			"only quiets, by driver" : "has shut down in full, by driver");
+		fprintf(out, "at the jump devices of these drivers are %s:",
+			quiet ? "only quieted" : "shut down in full");
 		for (size_t i = 0; i < nr; i++) {
 			if (drivers[i].quiet == quiet)
 				fprintf(out, "%s %s (%s)", listed++ ? "," : "", drivers[i].name,
