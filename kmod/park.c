@@ -11,6 +11,7 @@
 #include <linux/cc_platform.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
+#include <linux/ioport.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
@@ -283,15 +284,18 @@ static bool is_trampoline(const u64 *page)
 					   PTE_PFN_MASK);
 }
 
-/* The area must be RAM that was never given to the allocator, or no RAM. */
+/* The area must be RAM that was never given to the allocator, or of type NVS: one used before. */
 static bool park_is_free(u64 base)
 {
 	u64 at;
 
 	if (!PAGE_ALIGNED(base) || !base || base > NVWA_PARK_END - NVWA_PARK_LEN)
 		return false;
+	if (region_intersects(base, NVWA_PARK_LEN, IORESOURCE_MEM,
+			      IORES_DESC_ACPI_NV_STORAGE) == REGION_INTERSECTS)
+		return true;
 	for (at = base; at < base + NVWA_PARK_LEN; at += PAGE_SIZE) {
-		if (page_is_ram(PHYS_PFN(at)) && !PageReserved(pfn_to_page(PHYS_PFN(at))))
+		if (!page_is_ram(PHYS_PFN(at)) || !PageReserved(pfn_to_page(PHYS_PFN(at))))
 			return false;
 	}
 	return true;

@@ -42,6 +42,8 @@ static void refuses(int fd)
 	same(arm(fd, p), -EINVAL, "an area inside a page is refused");
 	p.base = 0x100000;
 	same(arm(fd, p), -EINVAL, "an area above 1 MiB is refused");
+	p.base = 0xa0000;
+	same(arm(fd, p), -EINVAL, "an area of a device is refused");
 	p.base = ~0ULL << 12;
 	same(arm(fd, p), -EINVAL, "an area that wraps around is refused");
 	p = good();
