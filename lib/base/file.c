@@ -88,6 +88,21 @@ static int make_parents(const char *path)
 	return r < 0 ? r : dir_make(parent);
 }
 
+int file_write_fd(int fd, const void *data, size_t len)
+{
+	/* In one go where possible: files of /proc and /sys take a value per write. */
+	for (size_t done = 0; done < len;) {
+		ssize_t n = write(fd, (const char *)data + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		done += n;
+	}
+	return 0;
+}
+
 int file_write(const char *path, const void *data, size_t len, mode_t mode)
 {
 	const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
@@ -108,17 +123,9 @@ int file_write(const char *path, const void *data, size_t len, mode_t mode)
 	    errno != EPERM)
 		return -errno;
 
-	/* In one go where possible: files of /proc and /sys take a value per write. */
-	for (size_t done = 0; done < len;) {
-		ssize_t n = write(fd, (const char *)data + done, len - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		done += n;
-	}
-
+	r = file_write_fd(fd, data, len);
+	if (r < 0)
+		return r;
 	closing = steal_fd(fd);
 	return close(closing) ? -errno : 0;
 }

@@ -18,6 +18,9 @@ int file_read_at(int dirfd, const char *path, char **data, size_t *len);
 /* Create or replace a file with the given mode, making missing parents (0755). */
 int file_write(const char *path, const void *data, size_t len, mode_t mode);
 
+/* Write all of it to a file that is open. */
+int file_write_fd(int fd, const void *data, size_t len);
+
 /* mkdir -p, mode 0755. 0 if it exists. */
 int dir_make(const char *path);
 

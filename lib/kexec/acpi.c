@@ -132,9 +132,10 @@ int acpi_original(const struct acpi_memory *m, uint64_t *rsdp, uint64_t *area)
 	int r;
 
 	*area = 0;
-	/* That of the machine may lie at the very end of what can be read. */
-	r = *rsdp < NVWA_PARK_END ? m->read(m->ctx, *rsdp, &head, sizeof(head)) : 0;
-	if (r < 0 || *rsdp >= NVWA_PARK_END || memcmp(head.mark, MARK, sizeof(head.mark)))
+	if (*rsdp >= NVWA_PARK_END)
+		return 0;
+	r = m->read(m->ctx, *rsdp, &head, sizeof(head));
+	if (r < 0 || memcmp(head.mark, MARK, sizeof(head.mark)))
 		return r;
 	*area = *rsdp - NVWA_PARK_TABLES;
 	*rsdp = head.original;

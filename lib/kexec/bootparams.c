@@ -51,25 +51,33 @@ size_t bootparams_size(const struct bootparams *b)
 	return (len + NVWA_PAGE_SIZE - 1) & ~(NVWA_PAGE_SIZE - 1);
 }
 
-/* Facts of the firmware that the next kernel has no other way to learn. */
-static int copy_facts(const char *sysroot, struct boot_params *to, struct error *err)
+int bootparams_running(const char *sysroot, struct boot_params *params)
 {
 	_cleanup_free_ char *data = NULL;
-	const struct boot_params *from;
 	char path[PATH_MAX];
 	size_t len;
 	int r;
 
-	r = path_format(path, sizeof(path), "%s/sys/kernel/boot_params/data", sysroot);
+	r = path_format(path, sizeof(path), "%s" BOOTPARAMS_RUNNING, sysroot);
 	if (!r)
 		r = file_read(path, &data, &len);
-	if (!r && len != sizeof(*from))
+	if (!r && len != sizeof(*params))
 		r = -EBADMSG;
-	if (r < 0)
-		return error_set(err, -r, "The running kernel's boot parameters %s cannot be read "
-				 "(%s).", path, strerror(-r));
+	if (!r)
+		memcpy(params, data, sizeof(*params));
+	return r;
+}
 
-	from = (const void *)data;
+/* Facts of the firmware that the next kernel has no other way to learn. */
+static int copy_facts(const char *sysroot, struct boot_params *to, struct error *err)
+{
+	struct boot_params running, *from = &running;
+	int r = bootparams_running(sysroot, &running);
+
+	if (r < 0)
+		return error_set(err, -r, "The running kernel's boot parameters %s%s cannot be "
+				 "read (%s).", sysroot, BOOTPARAMS_RUNNING, strerror(-r));
+
 	to->screen_info = from->screen_info;
 	to->apm_bios_info = from->apm_bios_info;
 	to->ist_info = from->ist_info;

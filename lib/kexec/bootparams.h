@@ -6,6 +6,7 @@
 #ifndef NVWA_KEXEC_BOOTPARAMS_H
 #define NVWA_KEXEC_BOOTPARAMS_H
 
+#include <asm/bootparam.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "lib/base/error.h"
@@ -31,6 +32,11 @@ struct bootparams {
 	uint64_t ramdisk;	/* physical */
 	uint64_t ramdisk_len;
 };
+
+#define BOOTPARAMS_RUNNING	"/sys/kernel/boot_params/data"
+
+/* Those that the running kernel was started with. sysroot is "" except in tests. */
+int bootparams_running(const char *sysroot, struct boot_params *params);
 
 /* Bytes that bootparams_build() makes, a multiple of the page size. */
 size_t bootparams_size(const struct bootparams *b);

@@ -88,19 +88,6 @@ static int check_room(const char *dir, size_t len, struct error *err)
 	return 0;
 }
 
-static int write_all(int fd, const void *data, size_t len)
-{
-	for (size_t done = 0; done < len;) {
-		ssize_t n = write(fd, (const char *)data + done, len - done);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0)
-			done += n;
-	}
-	return 0;
-}
-
 /* Under another name until it is on the disk. */
 static int write_file(int dir, const struct kept_header *h, const char *data)
 {
@@ -110,9 +97,9 @@ static int write_file(int dir, const struct kept_header *h, const char *data)
 
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, h, sizeof(*h));
+	r = file_write_fd(fd, h, sizeof(*h));
 	if (!r)
-		r = write_all(fd, data, h->bytes);
+		r = file_write_fd(fd, data, h->bytes);
 	if (!r && (fsync(fd) || renameat(dir, KEPT_NEW, dir, KEPT_FILE) || fsync(dir)))
 		r = -errno;
 	if (r)

@@ -2,7 +2,6 @@
 /* The choice of the park area (uapi/park.h). */
 #include "lib/kexec/park.h"
 
-#include <asm/bootparam.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/kexec/bootparams.h"
 #include "lib/kexec/efi.h"
 #include "lib/kexec/memmap_edit.h"
 #include "lib/kexec/target.h"
@@ -29,20 +29,14 @@ static int read_keeper(void *ctx, uint64_t phys, void *to, size_t len)
 /* The root pointer that the running kernel was started with; 0: not known. */
 static int running_rsdp(uint64_t *rsdp, struct error *err)
 {
-	_cleanup_free_ char *data = NULL;
-	const struct boot_params *params;
+	struct boot_params params;
 	struct efi efi;
-	size_t len;
-	int r;
+	int r = bootparams_running("", &params);
 
-	r = file_read("/sys/kernel/boot_params/data", &data, &len);
-	if (!r && len != sizeof(*params))
-		r = -EBADMSG;
 	if (r < 0)
 		return error_set(err, -r, "the running kernel's boot parameters cannot be read: %s",
 				 strerror(-r));
-	params = (const void *)data;
-	*rsdp = params->acpi_rsdp_addr;
+	*rsdp = params.acpi_rsdp_addr;
 	if (*rsdp)
 		return 0;
 	r = efi_read("", &efi, err);
