@@ -57,7 +57,7 @@ def ours(guest, kernel):
         return (stamps[until] - stamps[since]) / TICKS
 
     return {"ours": span("jump", "init-start"),
-            "steps": {"devices are shut down, the copy": span("jump", "kernel-entry"),
+            "steps": {"devices are shut down, the jump": span("jump", "kernel-entry"),
                       "the kernel boots": span("kernel-entry", "init-start")},
             "parameters": parameters, "initramfs": end + 1 - start,
             "from": last["from"], "to": last["to"]}

@@ -27,6 +27,14 @@ static void boot_without_record(int keeper, const char *why)
 	hugepages_allow(NVWA_STATE_DIR "/" HUGEPAGES_CHOICE);
 }
 
+/* What the module noted between the seal and the jump itself. */
+static void stamp_late(const struct nvwa_late *late)
+{
+	timeline_stamp_at("kernel-told", late->told_tsc);
+	timeline_stamp_at("devices-quieted", late->devices_tsc);
+	timeline_stamp_at("cpus-parked", late->parked_tsc);
+}
+
 int main(int argc, char **argv)
 {
 	struct record record = { 0 };
@@ -63,6 +71,7 @@ int main(int argc, char **argv)
 	} else {
 		clock_set(&record.adopt);
 		timeline_stamp_at("jump", record.adopt.seal_tsc);
+		stamp_late(&record.adopt.late);
 		timeline_stamp("adopted");
 		orders_carry_out(record.orders);
 		if (memory_add_needed(keeper, &record))

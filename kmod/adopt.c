@@ -110,6 +110,21 @@ static void adopted_free(struct adopted *a)
 	kvfree(a);
 }
 
+/* The moments after the seal that can be true. */
+static struct nvwa_late late_in_order(const struct nvwa_header *h)
+{
+	struct nvwa_late late = h->late;
+	u64 now = rdtsc_ordered();
+
+	if (late.told_tsc < h->seal_tsc || late.told_tsc > now)
+		return (struct nvwa_late){ };
+	if (late.devices_tsc < late.told_tsc || late.devices_tsc > now)
+		late.devices_tsc = 0;
+	if (!late.devices_tsc || late.parked_tsc < late.devices_tsc || late.parked_tsc > now)
+		late.parked_tsc = 0;
+	return late;
+}
+
 int adopt(struct nvwa_adopt *arg)
 {
 	struct adopted *a;
@@ -145,6 +160,7 @@ int adopt(struct nvwa_adopt *arg)
 	arg->seal_boottime_ns = a->header.seal_boottime_ns;
 	arg->tsc_khz = a->header.tsc_khz;
 	arg->tai_offset_s = a->header.tai_offset_s;
+	arg->late = late_in_order(&a->header);
 	nvwa_adopted = a;
 	__module_get(THIS_MODULE);
 	pr_info("adopted %llu pages of %u processes and %u files, record of %llu bytes from %s\n",

@@ -78,6 +78,8 @@ static int on_reboot(struct notifier_block *nb, unsigned long action, void *cmd)
 	if (action != SYS_RESTART || !cmd || strcmp(cmd, "kexec reboot"))
 		return NOTIFY_DONE;
 
+	if (nvwa_late)
+		nvwa_late->told_tsc = rdtsc_ordered();
 	for_each_pci_dev(pdev) {
 		device_lock(&pdev->dev);
 		if (pdev->driver && is_quiet_driver(pdev->driver->name)) {

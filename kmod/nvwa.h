@@ -147,6 +147,8 @@ u64 store_memory(const struct store *s);
 /* Does any memory of the record meet this range? */
 bool store_meets(const struct store *s, u64 start, u64 len);
 int store_seal(struct store *s, const u8 *nonce, const char *writer, u64 *tsc);
+/* In the header of the record that is sealed; NULL without one. */
+extern struct nvwa_late *nvwa_late;
 
 /* capture.c: the old kernel's side, one per file that called BEGIN. */
 struct capture;

@@ -259,13 +259,19 @@ static bool park_all(void)
 
 static void park_others(int wait)
 {
+	bool kexec = nvwa_state == NVWA_STATE_SEALED && system_state == SYSTEM_RESTART;
+
+	if (kexec)
+		nvwa_late->devices_tsc = rdtsc_ordered();
 	/*
 	 * Not for the panic of a kernel, nor for any other way to reboot. A CPU that
 	 * was taken offline meanwhile may be in the area, whose kernel was woken there.
 	 */
-	if (nvwa_state == NVWA_STATE_SEALED && system_state == SYSTEM_RESTART &&
-	    cpumask_equal(cpu_online_mask, cpu_present_mask) && park_fill() && park_all())
+	if (kexec && cpumask_equal(cpu_online_mask, cpu_present_mask) && park_fill() &&
+	    park_all()) {
 		park_put_tables(true);
+		nvwa_late->parked_tsc = rdtsc_ordered();
+	}
 	/* What it does for this CPU is needed as well. */
 	park.stop_other_cpus(wait);
 }

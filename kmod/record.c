@@ -69,7 +69,8 @@ static bool header_intact(const struct nvwa_header *h)
 	sha256_init(&sha);
 	sha256_update(&sha, raw, at);
 	sha256_update(&sha, zero, sizeof(zero));
-	sha256_update(&sha, raw + at + sizeof(zero), sizeof(*h) - at - sizeof(zero));
+	sha256_update(&sha, raw + at + sizeof(zero),
+		      offsetof(struct nvwa_header, late) - at - sizeof(zero));
 	sha256_final(&sha, digest);
 	return !memcmp(digest, h->header_sha256, sizeof(digest));
 }

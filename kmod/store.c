@@ -32,6 +32,8 @@ int store_init(struct store *s, struct outside *o)
 	return 0;
 }
 
+struct nvwa_late *nvwa_late;
+
 void store_destroy(struct store *s)
 {
 	u32 i;
@@ -41,6 +43,7 @@ void store_destroy(struct store *s)
 		__free_pages(s->chunks[i].page, s->chunks[i].order);
 	}
 	if (s->header) {
+		nvwa_late = NULL;
 		clear_highpage(s->header);
 		__free_page(s->header);
 	}
@@ -290,10 +293,12 @@ int store_seal(struct store *s, const u8 *nonce, const char *writer, u64 *tsc)
 	/* The checksum covers the magic, but a reader must not see it before all the rest. */
 	sha256_init(&sha);
 	sha256_update(&sha, (const u8 *)&magic, sizeof(magic));
-	sha256_update(&sha, (const u8 *)h + sizeof(magic), sizeof(*h) - sizeof(magic));
+	sha256_update(&sha, (const u8 *)h + sizeof(magic),
+		      offsetof(struct nvwa_header, late) - sizeof(magic));
 	sha256_final(&sha, digest);
 	memcpy(h->header_sha256, digest, sizeof(digest));
 	smp_wmb();
 	WRITE_ONCE(h->magic, magic);
+	nvwa_late = &h->late;
 	return 0;
 }

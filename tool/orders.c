@@ -100,11 +100,11 @@ static void order_mounts(FILE *orders)
 
 int orders_write(const struct app *apps, size_t nr_apps)
 {
-	_cleanup_free_ char *text = NULL, *cmdline = NULL;
+	_cleanup_free_ char *text = NULL, *generators = NULL;
 	_cleanup_fclose_ FILE *f = NULL;
 	struct statvfs run, dev;
+	char *rest, *name;
 	pid_t last = 0;
-	bool first;
 	size_t len;
 
 	for (size_t i = 0; i < nr_apps; i++)
@@ -122,9 +122,12 @@ int orders_write(const struct app *apps, size_t nr_apps)
 	fprintf(f, "dev_flags %lu\n", mount_flags(dev.f_flag));
 	fprintf(f, "sysctl vm/overcommit_memory 1\n");
 	order_mounts(f);
-	first = !file_read("/proc/cmdline", &cmdline, NULL) && first_applies(cmdline);
-	for (size_t i = 0; first && first_idle_generators[i]; i++)
-		fprintf(f, "mask_generator %s\n", first_idle_generators[i]);
+	if (!file_read(CARRY_OUT_DIR "/" FIRST_GENERATORS, &generators, NULL)) {
+		for (rest = generators; (name = strsep(&rest, "\n"));) {
+			if (*name)
+				fprintf(f, "mask_generator %s\n", name);
+		}
+	}
 	if (fflush(f))
 		return -ENOMEM;
 	return file_write(CARRY_OUT_DIR "/" CARRY_ADOPT, text, len, 0644);

@@ -20,7 +20,10 @@ static const struct {
 	{ "saved", "files go into the record", false },
 	{ "described", "the machine is described", false },
 	{ "jump", "all else is frozen, the record is sealed", false },
-	{ "kernel-entry", "devices are shut down, the jump", false },
+	{ "kernel-told", "the kernel is told to jump", false },
+	{ "devices-quieted", "devices are quieted or shut down", false },
+	{ "cpus-parked", "all other CPUs are parked", false },
+	{ "kernel-entry", "the jump", false },
 	{ "init-start", "the kernel boots", true },
 	{ "modules", "nvwa-init loads modules", true },
 	{ "adopted", "the record is checked", true },
@@ -101,6 +104,9 @@ static void read_steps(struct timeline *t, const struct moment *moments, size_t 
 		within = (s->end < t->blackout ? s->end : t->blackout) - s->start;
 		s->share = within > 0 ? within / t->blackout : 0;
 		describe(s);
+		/* Where no CPU is to be parked nobody of ours sees the moment in between. */
+		if (!strcmp(s->name, "kernel-entry") && !strcmp(moments[i - 1].name, "kernel-told"))
+			s->text = "devices are shut down, the jump";
 		t->nr_steps++;
 	}
 	t->end = last;

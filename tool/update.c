@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* nvwa update: the phase function of the old kernel, from the check to the jump. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -21,6 +22,7 @@
 
 #include "lib/apps/app.h"
 #include "lib/apps/criu.h"
+#include "lib/apps/first.h"
 #include "lib/apps/footprint.h"
 #include "lib/apps/quiesce.h"
 #include "lib/base/cleanup.h"
@@ -281,6 +283,8 @@ static int prepare(struct update *u)
 		r = file_write(CARRY_OUT_DIR "/" CARRY_RAM, ram, strlen(ram), 0644);
 	if (r == 0 && u->config->restore_net)
 		r = net_save(CARRY_OUT_DIR, &u->err);
+	if (r == 0)
+		r = first_save(CARRY_OUT_DIR, &u->err);
 	for (size_t i = 0; r == 0 && i < u->nr_apps; i++)
 		r = app_save(&u->apps[i], CARRY_OUT_DIR "/" CARRY_APPS, &u->err);
 	if (r < 0)
@@ -366,6 +370,29 @@ static bool is_tmpfs(const char *path)
 	return command_run(argv, &output) == 0 && strncmp(output, "tmpfs", 5) == 0;
 }
 
+/*
+ * Is there anything in /tmp that a boot would not make? The private directories of services
+ * are carried with them, those for the X11 protocols hold nothing but sockets.
+ */
+static bool tmp_is_used(void)
+{
+	static const char *const made[] = {
+		".", "..", ".X11-unix", ".ICE-unix", ".XIM-unix", ".font-unix",
+	};
+	_cleanup_closedir_ DIR *dir = opendir("/tmp");
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		size_t i = 0, nr = sizeof(made) / sizeof(made[0]);
+
+		while (i < nr && strcmp(entry->d_name, made[i]) != 0)
+			i++;
+		if (i == nr && strncmp(entry->d_name, "systemd-private-", 16) != 0)
+			return true;
+	}
+	return false;
+}
+
 /* /tmp is a promise to users until the next boot, and this is no boot to them. */
 static int save_tmp(struct update *u)
 {
@@ -374,7 +401,7 @@ static int save_tmp(struct update *u)
 			       "--exclude=./systemd-private-*", ".", NULL };
 	_cleanup_free_ char *output = NULL;
 
-	if (!is_tmpfs("/tmp"))
+	if (!is_tmpfs("/tmp") || !tmp_is_used())
 		return 0;
 	/* tar's status 1: a file changed or vanished while it was read. */
 	if (command_run(argv, &output) > 1)

@@ -36,7 +36,7 @@
 
 #define NVWA_DEVICE		"/dev/nvwa"
 /* Raised when a call changes; the tool and the module must agree. */
-#define NVWA_ABI_VERSION	4
+#define NVWA_ABI_VERSION	5
 
 /* A physical address range, page aligned. */
 struct nvwa_range {
@@ -145,6 +145,7 @@ struct nvwa_adopt {
 	__u64 seal_boottime_ns;
 	__u32 tsc_khz;
 	__s32 tai_offset_s;
+	struct nvwa_late late;	/* out: in order, or 0 */
 };
 
 /*

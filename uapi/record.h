@@ -37,7 +37,7 @@
 #include <linux/types.h>
 
 #define NVWA_RECORD_MAGIC	0x314345524157564eULL	/* "NVWAREC1" */
-#define NVWA_RECORD_VERSION	2
+#define NVWA_RECORD_VERSION	3
 
 #define NVWA_PAGE_SHIFT		12
 #define NVWA_PAGE_SIZE		4096UL
@@ -60,6 +60,16 @@ struct nvwa_chunk {
 /* Chunks are up to 4 MiB each, so a record may have up to 896 MiB. */
 #define NVWA_MAX_CHUNKS		224
 
+/*
+ * TSC at moments after the seal, 0 for what did not happen. No checksum covers them: they are
+ * for the time line, and nothing else may depend on them.
+ */
+struct nvwa_late {
+	__u64 told_tsc;		/* the kernel calls its reboot notifiers */
+	__u64 devices_tsc;	/* all devices are quieted or shut down */
+	__u64 parked_tsc;	/* all other CPUs wait in the park area */
+};
+
 /* One page, at the address told to the next kernel. */
 struct nvwa_header {
 	__u64 magic;		/* NVWA_RECORD_MAGIC, written last */
@@ -70,7 +80,7 @@ struct nvwa_header {
 	__u64 record_len;	/* bytes */
 	__u8  nonce[NVWA_NONCE_LEN];
 	__u8  record_sha256[NVWA_SHA256_LEN];
-	__u8  header_sha256[NVWA_SHA256_LEN];	/* of this page, with this field zero */
+	__u8  header_sha256[NVWA_SHA256_LEN];	/* of this page up to late, with this field zero */
 	__u64 seal_tsc;		/* TSC and clocks, read together at the seal */
 	__u64 seal_realtime_ns;	/* CLOCK_REALTIME */
 	__u64 seal_boottime_ns;	/* CLOCK_BOOTTIME of the old kernel */
@@ -79,7 +89,9 @@ struct nvwa_header {
 	__u64 nr_pages;		/* pages named by all runs */
 	char  writer[NVWA_WRITER_LEN];	/* kernel release and nvwa version, NUL padded */
 	struct nvwa_chunk chunks[NVWA_MAX_CHUNKS];
-	__u8  reserved[NVWA_PAGE_SIZE - 248 - NVWA_MAX_CHUNKS * sizeof(struct nvwa_chunk)];
+	__u8  reserved[NVWA_PAGE_SIZE - 248 - NVWA_MAX_CHUNKS * sizeof(struct nvwa_chunk) -
+		       sizeof(struct nvwa_late)];
+	struct nvwa_late late;
 };
 
 #define NVWA_SECTION_PAGES	1

@@ -14,15 +14,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/apps/archive.h"
 #include "lib/apps/bus.h"
 #include "lib/apps/paths.h"
 #include "lib/apps/units.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/base/param.h"
+#include "uapi/record.h"
 
 #define FIRST		"nvwa-first.target"
-#define READY		"nvwa-ready.target"
 #define CONFIGURED	"/etc/systemd/system"
 
 /* Where systemd looks for units, but for those of generators; see systemd.unit(5). */
@@ -36,11 +37,24 @@ static const char *const guards[] = {
 	"apparmor.service", "netfilter-persistent.service", "nftables.service", "ufw.service",
 };
 
-const char *const first_idle_generators[] = {
-	"systemd-bless-boot-generator", "systemd-getty-generator",
-	"systemd-hibernate-resume-generator", "systemd-rc-local-generator",
-	"systemd-ssh-generator", "systemd-sysv-generator", "systemd-tpm2-generator", NULL,
+/* Where systemd looks for generators; see systemd.generator(7). */
+static const char *const generator_dirs[] = {
+	FIRST_MASKS, "/etc/systemd/system-generators",
+	"/usr/local/lib/systemd/system-generators", "/usr/lib/systemd/system-generators",
 };
+
+#define OUR_GENERATOR	"nvwa-generator"
+
+/* Where they put what they make, and the archive of each. */
+static const struct {
+	const char *dir, *archive;
+} generated[] = {
+	{ "/run/systemd/generator", "generator.tar" },
+	{ "/run/systemd/generator.early", "generator-early.tar" },
+	{ "/run/systemd/generator.late", "generator-late.tar" },
+};
+
+#define NR_GENERATED	(sizeof(generated) / sizeof(generated[0]))
 
 static const char *const devices[] = {
 	"systemd-udevd.service", "systemd-udev-trigger.service",
@@ -128,6 +142,64 @@ bool first_applies(const char *cmdline)
 	return find_default(name, sizeof(name));
 }
 
+/* The names of the generators in a directory, a line each, to the end of a file. */
+static int list_generators(const char *path, FILE *list)
+{
+	_cleanup_closedir_ DIR *dir = opendir(path);
+	struct dirent *d;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while ((d = readdir(dir))) {
+		if (d->d_name[0] != '.' && strcmp(d->d_name, OUR_GENERATOR))
+			fprintf(list, "%s\n", d->d_name);
+	}
+
+	return 0;
+}
+
+int first_save(const char *out, struct error *err)
+{
+	_cleanup_free_ char *cmdline = NULL;
+	_cleanup_fclose_ FILE *list = NULL;
+	char path[PATH_MAX];
+	int r;
+
+	r = file_read("/proc/cmdline", &cmdline, NULL);
+	if (!r && !first_applies(cmdline))
+		return 0;
+	for (size_t i = 0; !r && i < NR_GENERATED; i++) {
+		r = path_format(path, sizeof(path), "%s/%s", out, generated[i].archive);
+		if (!r)
+			r = archive_save(generated[i].dir, path, err);
+	}
+	if (!r)
+		r = path_format(path, sizeof(path), "%s/" FIRST_GENERATORS, out);
+	if (r < 0)
+		return error_set(err, -r, "cannot keep what systemd's generators have made: %s",
+				 strerror(-r));
+	list = fopen(path, "we");
+	if (!list)
+		return error_set(err, errno, "cannot write %s: %s", path, strerror(errno));
+	for (size_t i = 0; !r && i < sizeof(generator_dirs) / sizeof(generator_dirs[0]); i++)
+		r = list_generators(generator_dirs[i], list);
+	if (!r && fflush(list))
+		r = -errno;
+
+	return r < 0 ? error_set(err, -r, "cannot list systemd's generators: %s", strerror(-r)) : 0;
+}
+
+/* What generators had made in the old kernel is there as if they had run again. */
+static void put_generated(const char *state, struct error *err)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < NR_GENERATED; i++) {
+		if (!path_format(path, sizeof(path), "%s/%s", state, generated[i].archive))
+			archive_restore(path, generated[i].dir, err);
+	}
+}
+
 int first_end(const char *target, struct error *err)
 {
 	_cleanup_bus_ sd_bus *bus = NULL;
@@ -135,11 +207,12 @@ int first_end(const char *target, struct error *err)
 	char path[PATH_MAX];
 	int r;
 
-	for (size_t i = 0; first_idle_generators[i]; i++) {
-		if (!path_format(path, sizeof(path), FIRST_MASKS "/%s",
-				 first_idle_generators[i]))
+	/* From now on generators make their units themselves. */
+	for (size_t i = 0; i < NR_GENERATED; i++) {
+		if (!path_format(path, sizeof(path), NVWA_STATE_DIR "/%s", generated[i].archive))
 			unlink(path);
 	}
+	tree_remove(FIRST_MASKS);
 	/* Without what they generate the boot is better than none. */
 	r = bus_open(&bus, err);
 	if (!r)
@@ -178,7 +251,7 @@ static int want_guards(const char *early)
 		return errno == ENOENT ? 0 : -errno;
 	for (size_t i = 0; !r && i < sizeof(guards) / sizeof(guards[0]); i++) {
 		if (is_enabled(configured, guards[i]))
-			r = units_want(early, READY, guards[i], guards[i]);
+			r = units_want(early, FIRST_READY, guards[i], guards[i]);
 	}
 
 	return r;
@@ -198,6 +271,8 @@ int first_generate(const char *state, const char *early, struct error *err)
 	char path[PATH_MAX], file[PATH_MAX], target[NAME_MAX + 1];
 	int r;
 
+	/* Without it carried programs may be lost, but generators still run in first_end(). */
+	put_generated(state, err);
 	if (!find_default(target, sizeof(target)))
 		return 0;
 	r = want_guards(early);
@@ -205,7 +280,7 @@ int first_generate(const char *state, const char *early, struct error *err)
 		r = path_format(path, sizeof(path), "%s/net/links", state);
 	if (!r && first_needs_devices("/etc/fstab", path, "/sys/class/net")) {
 		for (size_t i = 0; !r && i < sizeof(devices) / sizeof(devices[0]); i++)
-			r = units_want(early, READY, devices[i], devices[i]);
+			r = units_want(early, FIRST_READY, devices[i], devices[i]);
 	}
 	if (!r)
 		r = want_rest(early, target);

@@ -14,11 +14,16 @@
 int first_generate(const char *state, const char *early, struct error *err);
 
 /*
- * Generators of systemd's that have nothing to do with what carried programs need, ended by
- * NULL. They are masked until first_end(); some load modules that take longer than
- * all other generators together.
+ * In the old kernel: put what systemd's generators have made into the directory out, for
+ * first_generate(), and the names of the generators, a line each, into its file
+ * FIRST_GENERATORS. With that they need not run before the programs do: they are masked until
+ * first_end(). Nothing is done if the next boot does not begin with nvwa-first.target.
  */
-extern const char *const first_idle_generators[];
+int first_save(const char *out, struct error *err);
+#define FIRST_GENERATORS	"generators"
+
+/* Reached when what carried programs need is there. */
+#define FIRST_READY	"nvwa-ready.target"
 
 /* Where a mask of a generator lies; see systemd.generator(7). */
 #define FIRST_MASKS	"/run/systemd/system-generators"

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,11 @@
 
 /* In the directory of an app: it was given up, its own unit is to be used. */
 #define FRESH_MARK	"fresh"
+
+/* What systemd puts into sandboxes that show /proc/sys, where there are any. */
+static const char *const of_sandboxes[] = {
+	"proc-sys-fs-binfmt_misc.automount", "systemd-binfmt.service",
+};
 
 /* nvwa's own units, and what starts each. */
 static const struct {
@@ -82,6 +88,7 @@ static int mask_dropins(const char *dir, const char *early, const char *unit)
 	return r;
 }
 
+/* 1 if the app has a stand-in now, 0 if it needs none. */
 static int generate_stand_in(const char *dir, const char *early, const char *unit)
 {
 	_cleanup_free_ char *text = NULL;
@@ -109,13 +116,14 @@ static int generate_stand_in(const char *dir, const char *early, const char *uni
 	if (!r)
 		r = units_want(early, "nvwa-resume.service", unit, unit);
 
-	return r;
+	return r < 0 ? r : 1;
 }
 
 int apps_generate_units(const char *state, const char *early, struct error *err)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	char apps[4000], path[4096];
+	bool stand_ins = false;
 	struct dirent *entry;
 	int r;
 
@@ -134,10 +142,13 @@ int apps_generate_units(const char *state, const char *early, struct error *err)
 		r = path_format(path, sizeof(path), "%s/%s", apps, entry->d_name);
 		if (!r)
 			r = generate_stand_in(path, early, entry->d_name);
+		stand_ins |= r > 0;
 		/* Without its stand-in a service starts afresh: the others go on. */
 		if (r < 0)
 			error_set(err, -r, "cannot generate %s: %s", entry->d_name, strerror(-r));
 	}
+	for (size_t i = 0; stand_ins && i < sizeof(of_sandboxes) / sizeof(of_sandboxes[0]); i++)
+		units_want(early, FIRST_READY, of_sandboxes[i], of_sandboxes[i]);
 	for (size_t i = 0; i < sizeof(static_units) / sizeof(static_units[0]); i++) {
 		r = units_want(early, static_units[i].wanted_by, static_units[i].unit,
 			       static_units[i].unit);

@@ -314,6 +314,32 @@ static int add_file_system(struct finder *f, const struct root *root)
 	return r < 0 ? r : 0;
 }
 
+/*
+ * Modules that would be loaded anyway before the programs run, by systemd itself (its
+ * src/core/kmod-setup.c), for binfmt_misc and for the packet lock: from here they come without a
+ * search, a program that loads them and a signature. Only those that this machine has loaded.
+ */
+static int add_early(struct finder *f)
+{
+	static const char *const names[] = {
+		"autofs4", "ip_tables", "virtio_rng", "qemu_fw_cfg", "dmi_sysfs",
+		"vmw_vsock_virtio_transport", "virtio_console", "binfmt_misc", "nf_tables",
+	};
+	int r = 0;
+
+	f->optional = true;
+	for (size_t i = 0; r >= 0 && i < sizeof(names) / sizeof(names[0]); i++) {
+		char path[128];
+
+		/* This file is there of modules that can be unloaded, so not built in. */
+		r = path_format(path, sizeof(path), "/sys/module/%s/initstate", names[i]);
+		if (!r && !access(path, F_OK))
+			r = add_named(f, names[i]);
+	}
+
+	return r < 0 ? r : 0;
+}
+
 static int find_all(struct finder *f, const struct root *root)
 {
 	char path[PATH_MAX];
@@ -334,6 +360,8 @@ static int find_all(struct finder *f, const struct root *root)
 		r = add_file_system(f, root);
 	if (!r)
 		r = add_links(f);
+	if (!r)
+		r = add_early(f);
 	return r;
 }
 

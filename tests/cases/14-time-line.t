@@ -42,7 +42,8 @@ is "the steps up to the program's first instruction make up the blackout" \
 	"$(jq -r --arg name "pid-$pid" '(.steps | map(select(.share > 0)) | map(.share) | add * 100 | round)' \
 		"$report")" 100
 is "every moment is there" "$(jq -r '[.steps[].step] as $have |
-	["stopped", "dumped", "captured", "saved", "described", "jump", "kernel-entry", "init-start",
+	["stopped", "dumped", "captured", "saved", "described", "jump", "kernel-told", "devices-quieted",
+	 "cpus-parked", "kernel-entry", "init-start",
 	 "modules", "adopted", "memory-added", "root-mounted", "exec-init", "systemd", "generators",
 	 "units-loaded", "network", "restore", "first-packet", "settled"] - $have | join(" ")' "$report")" ""
 ok "moments are in their order" jq -e '[.steps[].start_ms] | . == sort' "$report"

@@ -49,6 +49,13 @@ says() {
 	fi
 }
 
+# offline_costs: percent of one of this machine's CPUs that a CPU of the guest takes while it is offline.
+offline_costs() {
+	guest 'echo 0 >/sys/devices/system/cpu/cpu3/online' &&
+		"$tests_dir/clients/vcpu.py" "$top/build/lab/$NVWA_LAB/qmp.sock" 3 5 &&
+		guest 'echo 1 >/sys/devices/system/cpu/cpu3/online'
+}
+
 newest=$(lab_kernel trixie 7)
 guest_up --suite trixie --kernel 6.12 --memory 1536 --cpus 4
 redis_start
@@ -56,8 +63,12 @@ redis_fill 16
 restore_config redis-server
 cpus_are "wakeup none online 0-3 ran on 0 1 2 3" "the firmware knows of no mailbox"
 
+ordinary=$(offline_costs)
 says ""
 updated "$newest" 1 "woken by mailbox"
+parked=$(offline_costs)
+ok "a CPU that waits in the park area takes $parked % of a CPU's time (on an ordinary kernel $ordinary %)" \
+	awk -v parked="$parked" 'BEGIN { exit !(parked != "" && parked < 10) }'
 hotplug
 updated "$(lab_kernel trixie 6.12)" 1 "woken by mailbox again"
 hotplug

@@ -220,6 +220,8 @@ TOLERATED = (
     (r"sys power/image_size", 0.01, INITRAMFS),
     (r"sys power/(disk|state)", None, FOR_NOW),
     (r"table (IP idents|MPTCP token)", None, FIXED),
+    (r"dma pool GFP_KERNEL", None,
+     "made only if zone Normal has free memory early in the boot; for machines that encrypt it"),
     (r"table tcp_listen_portaddr_hash", None, "thash_entries= counts for it as well; it is larger"),
     (r"parameter cryptomgr.notests", None, "for this boot only: ciphers are not tested again"),
 )

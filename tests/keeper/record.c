@@ -42,7 +42,7 @@ void header_seal(struct nvwa_header *h)
 
 	memset(h->header_sha256, 0, 32);
 	sha256_init(&sha);
-	sha256_update(&sha, h, sizeof(*h));
+	sha256_update(&sha, h, offsetof(struct nvwa_header, late));
 	sha256_final(&sha, digest);
 	memcpy(h->header_sha256, digest, 32);
 }
