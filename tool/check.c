@@ -3,7 +3,6 @@
 #include "tool/check.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -592,46 +591,27 @@ static const struct option options[] = {
 int verb_check(int argc, char **argv)
 {
 	struct check_result result = { 0 };
+	struct release_args args = { 0 };
 	struct config config = { 0 };
 	struct error err = { 0 };
-	const char *path = NULL;
-	bool json = false, force = false;
-	int c, code;
+	int code;
 
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		switch (c) {
-		case 'f':
-			force = true;
-			break;
-		case 'j':
-			json = true;
-			break;
-		case 'c':
-			path = optarg;
-			break;
-		case 'h':
-			return verb_usage("check");
-		default:
-			return EXIT_USAGE;
-		}
-	}
-	if (argc - optind > 1) {
-		complain("one release at most. See: nvwa check --help");
-		return EXIT_USAGE;
-	}
-	if (config_load(path, &config, &err) < 0) {
+	code = release_args_parse("check", argc, argv, options, "h", &args);
+	if (code >= 0)
+		return code;
+	if (config_load(args.config, &config, &err) < 0) {
 		struct check broken = { .result = &result };
 
 		add_reason(&broken, true, EXIT_CONFIG, NULL, err.text);
 		code = EXIT_CONFIG;
-		if (!json)
+		if (!args.json)
 			complain("%s", err.text);
 	} else {
-		code = check_run(&config, argv[optind], force, &result);
-		if (!json)
+		code = check_run(&config, args.release, args.force, &result);
+		if (!args.json)
 			check_print(&result, stdout);
 	}
-	if (json)
+	if (args.json)
 		print_json(&result, code);
 	check_free(&result);
 	config_free(&config);

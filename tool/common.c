@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What every verb uses: exit codes, messages, the lock against a second update. */
+/* What every verb uses: exit codes, arguments, messages, the lock against a second update. */
 #include "tool/common.h"
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <sys/file.h>
 
 #include "lib/base/cleanup.h"
+#include "tool/verbs.h"
 
 static const char *const words[] = {
 	[EXIT_OK] = "ok",
@@ -48,6 +49,42 @@ void complain(const char *fmt, ...)
 	vfprintf(stderr, fmt, args);
 	va_end(args);
 	fputc('\n', stderr);
+}
+
+int release_args_parse(const char *verb, int argc, char **argv, const struct option *options,
+		       const char *letters, struct release_args *args)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
+		switch (c) {
+		case 'f':
+			args->force = true;
+			break;
+		case 'j':
+			args->json = true;
+			break;
+		case 'n':
+			args->dry_run = true;
+			break;
+		case 'r':
+			args->remove = true;
+			break;
+		case 'c':
+			args->config = optarg;
+			break;
+		case 'h':
+			return verb_usage(verb);
+		default:
+			return EXIT_USAGE;
+		}
+	}
+	if (argc - optind > 1) {
+		complain("one release at most. See: nvwa %s --help", verb);
+		return EXIT_USAGE;
+	}
+	args->release = argv[optind];
+	return -1;
 }
 
 int lock_take(struct error *err)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What every verb uses: exit codes, messages, the lock against a second update. */
+/* What every verb uses: exit codes, arguments, messages, the lock against a second update. */
 #ifndef NVWA_TOOL_COMMON_H
 #define NVWA_TOOL_COMMON_H
 
+#include <getopt.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include "lib/base/error.h"
 
@@ -36,6 +38,21 @@ const char *exit_word(int code);
 
 /* Print "nvwa: ...\n" to the standard error. */
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* What a verb about a release was called with. */
+struct release_args {
+	const char *release;	/* NULL: none was named */
+	const char *config;	/* --config, or NULL */
+	bool force, json, dry_run, remove;
+};
+
+/*
+ * Take apart what a verb was called with: a release at most, and those of the options above
+ * that are in its table, by their letters (f, j, n, r, c, h); letters are what it takes as
+ * short options. -1 if the verb goes on, otherwise its exit code.
+ */
+int release_args_parse(const char *verb, int argc, char **argv, const struct option *options,
+		       const char *letters, struct release_args *args);
 
 #define LOCK_FILE	"/run/nvwa.lock"
 

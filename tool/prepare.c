@@ -5,7 +5,6 @@
  * into whatever is.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -170,41 +169,25 @@ static const struct option options[] = {
 int verb_prepare(int argc, char **argv)
 {
 	struct check_result check = { 0 };
+	struct release_args args = { 0 };
 	struct config config = { 0 };
-	bool force = false, drop = false;
-	const char *path = NULL;
 	struct error err = { 0 };
-	int c, code;
+	int code;
 
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		switch (c) {
-		case 'f':
-			force = true;
-			break;
-		case 'r':
-			drop = true;
-			break;
-		case 'c':
-			path = optarg;
-			break;
-		case 'h':
-			return verb_usage("prepare");
-		default:
-			return EXIT_USAGE;
-		}
-	}
-	if (argc - optind > 1 || (drop && argc > optind)) {
-		complain(drop ? "--remove takes no release, as only one is kept" :
-			 "one release at most. See: nvwa prepare --help");
+	code = release_args_parse("prepare", argc, argv, options, "h", &args);
+	if (code >= 0)
+		return code;
+	if (args.remove && args.release) {
+		complain("--remove takes no release, as only one is kept");
 		return EXIT_USAGE;
 	}
-	if (drop)
+	if (args.remove)
 		return prepare_remove();
-	if (config_load(path, &config, &err) < 0) {
+	if (config_load(args.config, &config, &err) < 0) {
 		complain("%s", err.text);
 		return EXIT_CONFIG;
 	}
-	code = check_run(&config, argv[optind], force, &check);
+	code = check_run(&config, args.release, args.force, &check);
 	check_print(&check, stdout);
 	fflush(stdout);
 	if (code == EXIT_OK)

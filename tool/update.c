@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <getopt.h>
 #include <limits.h>
 #include <mntent.h>
 #include <signal.h>
@@ -697,40 +696,21 @@ int verb_update(int argc, char **argv)
 	struct update u = { .keeper = -1 };
 	struct config config = { 0 };
 	struct check_result check = { 0 };
-	const char *config_path = NULL;
-	bool force = false, dry_run = false;
+	struct release_args args = { 0 };
 	_cleanup_close_ int lock = -1;
-	int c, r;
+	int r;
 
-	while ((c = getopt_long(argc, argv, "hfn", options, NULL)) != -1) {
-		switch (c) {
-		case 'f':
-			force = true;
-			break;
-		case 'n':
-			dry_run = true;
-			break;
-		case 'c':
-			config_path = optarg;
-			break;
-		case 'h':
-			return verb_usage("update");
-		default:
-			return EXIT_USAGE;
-		}
-	}
-	if (argc - optind > 1) {
-		complain("one release at most. See: nvwa update --help");
-		return EXIT_USAGE;
-	}
-	r = config_load(config_path, &config, &u.err);
+	r = release_args_parse("update", argc, argv, options, "hfn", &args);
+	if (r >= 0)
+		return r;
+	r = config_load(args.config, &config, &u.err);
 	if (r < 0) {
 		complain("%s", u.err.text);
 		return EXIT_CONFIG;
 	}
-	r = check_run(&config, argv[optind], force, &check);
+	r = check_run(&config, args.release, args.force, &check);
 	check_print(&check, stdout);
-	if (r != EXIT_OK || dry_run)
+	if (r != EXIT_OK || args.dry_run)
 		return r;
 	lock = lock_take(&u.err);
 	if (lock < 0) {
