@@ -62,6 +62,7 @@ int capture_begin(struct nvwa_begin *b, struct capture **out)
 	err = store_init(&c->store, &c->outside);
 	if (err)
 		goto fail;
+	outside_fill(&c->outside);
 	outside_trim(&c->outside);
 	b->header_phys = page_to_phys(c->store.header);
 	*out = c;

@@ -99,6 +99,8 @@ bool outside_inside(const struct outside *o, u64 start, u64 len);
  * lowered if so many are not to be had, or, with hard false, not at once.
  */
 struct page *outside_alloc(struct outside *o, int nid, unsigned int *order, bool hard);
+/* Set a block of every node with memory aside for outside_page(), if there is one. */
+void outside_fill(struct outside *o);
 /* Of the node, as long as that has any; then of another. */
 struct page *outside_page(struct outside *o, int nid);
 /* NVWA_HUGE_PAGES single pages in a row, aligned to that; NULL if not to be had at once. */

@@ -4,6 +4,8 @@
  * allocator cannot be told where, so what it gives inside the scratch is set
  * aside until the end of the call; blocks as large as it has keep that cheap.
  * It can be told which node: a copy lies where the page lay that it is of.
+ * The kernel may zero all that it gives (init_on_alloc=), which takes long for a
+ * whole scratch: outside_fill() does it ahead, when no program waits for it.
  */
 #include "nvwa.h"
 
@@ -124,6 +126,19 @@ struct page *outside_page(struct outside *o, int nid)
 	page = list_first_entry(&pool->pages, struct page, lru);
 	list_del(&page->lru);
 	return page;
+}
+
+void outside_fill(struct outside *o)
+{
+	unsigned int nid, order;
+	struct page *page;
+
+	for_each_node_state(nid, N_MEMORY) {
+		order = NVWA_CHUNK_ORDER;
+		page = pool_alloc(o, nid, &order);
+		if (page)
+			pool_add(&o->pools[nid], page, order);
+	}
 }
 
 struct page *outside_huge(struct outside *o, int nid)

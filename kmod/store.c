@@ -18,20 +18,6 @@ struct store_mark {
 	u64 len;
 };
 
-int store_init(struct store *s, struct outside *o)
-{
-	unsigned int order = 0;
-
-	memset(s, 0, sizeof(*s));
-	s->outside = o;
-	s->header = outside_alloc(o, NUMA_NO_NODE, &order, true);
-	if (!s->header)
-		return -ENOMEM;
-	clear_highpage(s->header);
-	digest_init(&s->digest);
-	return 0;
-}
-
 struct nvwa_late *nvwa_late;
 
 void store_destroy(struct store *s)
@@ -84,6 +70,25 @@ static int store_reserve(struct store *s, u64 len)
 		room += chunk_room(c);
 	}
 	return 0;
+}
+
+int store_init(struct store *s, struct outside *o)
+{
+	unsigned int order = 0;
+	int err;
+
+	memset(s, 0, sizeof(*s));
+	s->outside = o;
+	s->header = outside_alloc(o, NUMA_NO_NODE, &order, true);
+	if (!s->header)
+		return -ENOMEM;
+	clear_highpage(s->header);
+	digest_init(&s->digest);
+	/* The first piece now, and for most records the last: not while programs stand still. */
+	err = store_reserve(s, 1);
+	if (err)
+		store_destroy(s);
+	return err;
 }
 
 static void store_mark(const struct store *s, struct store_mark *m)
