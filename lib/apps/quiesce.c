@@ -202,17 +202,25 @@ void quiesce_leave(void)
 		rmdir(CGROUP_ROOT "/" OWN_CGROUP);
 }
 
+#define ENTER_TRIES	1000
+
 int quiesce_enter(struct error *err)
 {
+	unsigned int tries = ENTER_TRIES;
+	int r;
+
 	remember_cgroup();
-	if (mkdir(CGROUP_ROOT "/" OWN_CGROUP, 0755) < 0 && errno != EEXIST)
-		return error_set(err, errno, "cannot make a control group: %s. "
-				 "nvwa needs the unified cgroup hierarchy (cgroup2) on "
-				 CGROUP_ROOT, strerror(errno));
-	if (write_text(CGROUP_ROOT "/" OWN_CGROUP "/cgroup.procs", "0") < 0)
-		return error_set(err, errno, "cannot enter the control group "
-				 CGROUP_ROOT "/" OWN_CGROUP ": %s", strerror(errno));
-	return 0;
+	/* Another of our processes that leaves takes it away, if none is in it at that moment. */
+	do {
+		if (mkdir(CGROUP_ROOT "/" OWN_CGROUP, 0755) < 0 && errno != EEXIST)
+			return error_set(err, errno, "cannot make a control group: %s. "
+					 "nvwa needs the unified cgroup hierarchy (cgroup2) on "
+					 CGROUP_ROOT, strerror(errno));
+		r = write_text(CGROUP_ROOT "/" OWN_CGROUP "/cgroup.procs", "0");
+	} while ((r == -ENODEV || r == -ENOENT) && --tries);
+
+	return r < 0 ? error_set(err, -r, "cannot enter the control group "
+				 CGROUP_ROOT "/" OWN_CGROUP ": %s", strerror(-r)) : 0;
 }
 
 static int freeze_tasks(const char *state)
