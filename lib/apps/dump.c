@@ -317,6 +317,28 @@ static int list_shmem(struct app *app, struct app_dumped *dumped, struct error *
 	return 0;
 }
 
+/*
+ * The clocks as the processes see them: those that were carried before have a time namespace, in
+ * which monotonic clocks are ahead of this kernel's.
+ */
+static int read_clocks(pid_t pid, struct app_dumped *dumped)
+{
+	struct proc_clocks theirs, ours;
+	int r;
+
+	r = proc_clocks(pid, &theirs);
+	if (!r)
+		r = proc_clocks(0, &ours);
+	if (r < 0)
+		return r;
+	dumped->tsc = clock_tsc();
+	dumped->realtime_ns = clock_ns(CLOCK_REALTIME);
+	dumped->monotonic_ns = clock_ns(CLOCK_MONOTONIC) + theirs.monotonic - ours.monotonic;
+	dumped->boottime_ns = clock_ns(CLOCK_BOOTTIME) + theirs.boottime - ours.boottime;
+
+	return 0;
+}
+
 int app_dump(struct app *app, const char *dir, int keeper, struct app_memory **memory,
 	     size_t *nr_memory, struct error *err)
 {
@@ -330,12 +352,12 @@ int app_dump(struct app *app, const char *dir, int keeper, struct app_memory **m
 		goto out;
 
 	/* From here on the processes are stopped. */
-	dumped.tsc = clock_tsc();
-	dumped.realtime_ns = clock_ns(CLOCK_REALTIME);
-	dumped.monotonic_ns = clock_ns(CLOCK_MONOTONIC);
-	dumped.boottime_ns = clock_ns(CLOCK_BOOTTIME);
+	r = read_clocks(app->pid, &dumped);
+	if (r < 0)
+		error_set(err, -r, "cannot read the clocks of %s: %s", app->name, strerror(-r));
 	/* Children that were born before the freeze. */
-	r = refresh_tree(app, err);
+	if (!r)
+		r = refresh_tree(app, err);
 	dumped.no_new_privileges = !r && all_without_new_privileges(app);
 	if (!r)
 		r = list_shmem(app, &dumped, err);

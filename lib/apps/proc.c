@@ -132,6 +132,39 @@ static int append(int **numbers, size_t *nr, int value)
 	return 0;
 }
 
+int proc_parse_clocks(const char *text, struct proc_clocks *clocks)
+{
+	long long monotonic, boottime;
+	long monotonic_ns, boottime_ns;
+
+	/* See time_namespaces(7): seconds, which may be negative, and nanoseconds. */
+	if (sscanf(text, "monotonic %lld %ld boottime %lld %ld", &monotonic, &monotonic_ns,
+		   &boottime, &boottime_ns) != 4)
+		return -EINVAL;
+	clocks->monotonic = monotonic * 1000000000LL + monotonic_ns;
+	clocks->boottime = boottime * 1000000000LL + boottime_ns;
+
+	return 0;
+}
+
+int proc_clocks(pid_t pid, struct proc_clocks *clocks)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[64];
+	int r;
+
+	*clocks = (struct proc_clocks){ 0 };
+	r = pid ? path_format(path, sizeof(path), "/proc/%d/timens_offsets", pid) :
+		  path_format(path, sizeof(path), "/proc/self/timens_offsets");
+	if (!r)
+		r = file_read(path, &text, NULL);
+	/* Where the kernel has no time namespaces, nobody has that file. */
+	if (r == -ENOENT)
+		return access("/proc/self/timens_offsets", F_OK) ? 0 : -ESRCH;
+
+	return r < 0 ? r : proc_parse_clocks(text, clocks);
+}
+
 int proc_numbers(const char *path, int **numbers, size_t *nr)
 {
 	_cleanup_closedir_ DIR *dir = opendir(path);

@@ -27,6 +27,17 @@ int proc_status_text(pid_t pid, const char *key, char **value);
 /* Inode number of /proc/PID/ns/NAME, 0 if the kernel has no such namespaces; pid 0: our own. */
 int proc_ns(pid_t pid, const char *name, uint64_t *ino);
 
+/* How far clocks are from those of the first time namespace; ns. */
+struct proc_clocks {
+	int64_t monotonic, boottime;
+};
+
+/* Of a process, by its time namespace; pid 0: our own. All 0 if the kernel has no such thing. */
+int proc_clocks(pid_t pid, struct proc_clocks *clocks);
+
+/* From the text of /proc/PID/timens_offsets; -EINVAL if it is another text. */
+int proc_parse_clocks(const char *text, struct proc_clocks *clocks);
+
 /* The numbers that name the entries of a directory of /proc (threads, descriptors), sorted. */
 int proc_numbers(const char *dir, int **numbers, size_t *nr);
 

@@ -1,0 +1,35 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""clock.py FILE: a program that looks at its monotonic clocks all the time, and sleeps until a moment.
+
+FILE has one line: how often it looked, how often a clock was behind what it was before or behind the
+time of day by over a second, and by how much in ms at most.
+"""
+
+import sys
+import time
+
+CLOCKS = (time.CLOCK_MONOTONIC, time.CLOCK_BOOTTIME)
+PERIOD = 0.02
+
+
+def main():
+    looks = wrong = 0
+    worst = 0.0
+    before = {clock: time.clock_gettime(clock) for clock in CLOCKS}
+    start = time.time() - time.monotonic()
+    while True:
+        now = {clock: time.clock_gettime(clock) for clock in CLOCKS}
+        behind = max(before[clock] - now[clock] for clock in CLOCKS)
+        drift = abs(time.time() - time.monotonic() - start)
+        wrong += behind > 0 or drift > 1
+        worst = max(worst, behind, drift)
+        before = now
+        looks += 1
+        with open(sys.argv[1], "w", encoding="ascii") as file:
+            file.write(f"{looks} {wrong} {worst * 1000:.0f}\n")
+        # An absolute time of the monotonic clock, as Python does it.
+        time.sleep(PERIOD)
+
+
+main()
