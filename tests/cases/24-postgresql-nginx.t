@@ -34,7 +34,7 @@ updated() {
 	client_stop http
 	ok "the program with the clocks goes on" wait_until 30 clock_runs "$((looks + 100))"
 	read -r _ wrong worst <<<"$(guest cat /root/clock)"
-	is "no clock of it ever went back, or was off by a second (at most $worst ms)" "$wrong" 0
+	is "no clock of it ever went back, or was off by seconds (at most $worst ms)" "$wrong" 0
 	ok "the same processes run" diff "$out/facts.before" "$out/facts.after"
 	is "no statement was lost or carried out twice" "$(jq -r .outcome "$out/sql.json")" ok
 	is "and PostgreSQL has what it answered" \

@@ -3,7 +3,7 @@
 """clock.py FILE: a program that looks at its monotonic clocks all the time, and sleeps until a moment.
 
 FILE has one line: how often it looked, how often a clock was behind what it was before or behind the
-time of day by over a second, and by how much in ms at most.
+time of day by over LIMIT, and by how much in ms at most.
 """
 
 import sys
@@ -11,6 +11,8 @@ import time
 
 CLOCKS = (time.CLOCK_MONOTONIC, time.CLOCK_BOOTTIME)
 PERIOD = 0.02
+# What CRIU takes to start is not counted by its clocks, once an update, and more on a busy machine.
+LIMIT = 5
 
 
 def main():
@@ -22,7 +24,7 @@ def main():
         now = {clock: time.clock_gettime(clock) for clock in CLOCKS}
         behind = max(before[clock] - now[clock] for clock in CLOCKS)
         drift = abs(time.time() - time.monotonic() - start)
-        wrong += behind > 0 or drift > 1
+        wrong += behind > 0 or drift > LIMIT
         worst = max(worst, behind, drift)
         before = now
         looks += 1
