@@ -10,7 +10,7 @@ import time
 from statistics import median
 
 import memory
-from guest import NEW, Failure, Guest, lab
+from guest import NEW, Failure, Guest, indented
 from sides import packages
 
 NAME = "cpu_bringup"
@@ -41,6 +41,7 @@ def one(guest, side):
     online = guest.sh("cat /sys/devices/system/cpu/online").strip()
     if online != f"0-{CPUS - 1}":
         raise Failure(f"of the CPUs {online} are online")
+    guest.no_splats()
     return {"ms": brought_up(guest.sh("dmesg")), "blackout_ms": last["blackout_ms"]}
 
 
@@ -64,16 +65,13 @@ def run_all(pairs, about, done):
                 # The guest may be in any state.
                 if result["error"]:
                     return runs
-        status, output = lab("splats", check=False)
-        if status != 0:
-            runs[-1]["error"] = f"the kernel complained:\n{output.strip()}"
     return runs
 
 
 def said(result):
     text = f"{NAME}, {result['side']}, pair {result['pair']}: "
     if result["error"]:
-        return text + "FAILED:\n    " + result["error"].replace("\n", "\n    ")
+        return text + "FAILED:\n" + indented(result["error"])
     return text + f"{result['ms']:.0f} ms of {result['blackout_ms']:.0f} ms of blackout"
 
 

@@ -12,7 +12,7 @@ import subprocess
 import time
 from statistics import median
 
-from guest import BUILD, GUEST_IP, NEW, TOP, Failure, Guest, lab, release
+from guest import BUILD, GUEST_IP, NEW, TOP, Failure, Guest, indented, release
 from sides import other_install, packages, update_with
 
 NAME = "downtime"
@@ -129,9 +129,7 @@ def run(way, number, options, about):
             probe.wait()
             seen = probe.end()
             result |= {"gap_ms": seen["gap_ms"], "probe": seen}
-            status, output = lab("splats", check=False)
-            if status != 0:
-                raise Failure(f"the kernel complained:\n{output.strip()}")
+            guest.no_splats()
     except Failure as failure:
         result["error"] = str(failure)
     finally:
@@ -145,7 +143,7 @@ def run(way, number, options, about):
 def said(result):
     text = f"{NAME}, {result['way']}, round {result['pair']}: "
     if result["error"]:
-        return text + "FAILED:\n    " + result["error"].replace("\n", "\n    ")
+        return text + "FAILED:\n" + indented(result["error"])
     return text + f"away for {result['gap_ms']:.0f} ms ({result['seconds']} s in all)"
 
 

@@ -36,6 +36,11 @@ class Failure(Exception):
     """A run that does not count, and why."""
 
 
+def indented(error):
+    """What went wrong, below a line that says of what."""
+    return "    " + error.replace("\n", "\n    ")
+
+
 def lab(*words, check=True, deadline=DEADLINE, stdin=None):
     """Run a command of the lab; (status, output)."""
     env = {"NVWA_LAB": "bench", "NVWA_LAB_DEADLINE": str(DEADLINE)} | os.environ
@@ -174,10 +179,15 @@ class Guest:
     def check(self):
         """What makes a run count: redis with all its keys, and a kernel without complaint."""
         answer = self.client.verify()
+        self.no_splats()
+        return answer
+
+    @staticmethod
+    def no_splats():
+        """No kernel of the guest's has complained so far."""
         status, output = lab("splats", check=False)
         if status != 0:
             raise Failure(f"the kernel complained:\n{output.strip()}")
-        return answer
 
     def qemu(self):
         """How QEMU emulates: accelerator, machine, CPU model and devices, from its command line."""

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/apps/app.h"
@@ -29,14 +28,6 @@
 #define GHOST_LIMIT		"64M"
 /* In seconds, for a tree of any size; CRIU's own 10 are not enough for thousands of threads. */
 #define CRIU_TIMEOUT		"120"
-
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
 
 /* The list may have changed since the app was found. */
 static int refresh_tree(struct app *app, struct error *err)

@@ -23,6 +23,14 @@ uint64_t clock_tsc(void)
 	return __rdtsc();
 }
 
+uint64_t clock_ns(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
 void timeline_stamp(const char *step)
 {
 	timeline_stamp_at(step, clock_tsc());

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Time stamps that go on over the jump. */
+/* The clocks, and time stamps that go on over the jump. */
 #ifndef NVWA_BASE_CLOCK_H
 #define NVWA_BASE_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 /* The time stamp counter: it keeps counting over kexec. */
 uint64_t clock_tsc(void);
+
+/* What a clock shows, ns. */
+uint64_t clock_ns(clockid_t id);
 
 /*
  * Append "<step> <tsc>\n" to the time line kept in memory; step is a word
