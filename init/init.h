@@ -3,6 +3,7 @@
 #ifndef NVWA_INIT_INIT_H
 #define NVWA_INIT_INIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "uapi/nvwa.h"
@@ -45,8 +46,11 @@ int record_adopt(int keeper, struct record *record, struct error *err);
 int record_unpack(const struct record *record, struct error *err);
 void record_free(struct record *record);
 
-/* orders.c: the lines of the file "adopt". */
-void orders_carry_out(const char *orders);
+/* orders.c: the lines of the file "adopt"; those that need the root when it is there. */
+void orders_carry_out(const char *orders, bool in_root);
+/* The number that an order gives, its name with a blank behind; or that without it. */
+unsigned long long order_number(const char *orders, const char *name,
+				unsigned long long without);
 void orders_mounts(const char *orders);
 
 /* clock.c: go on where the old kernel's clock was. */
@@ -71,6 +75,9 @@ int root_mount(struct error *err);
 void state_keep_maps(void);
 void state_failed(const char *why);
 void state_write_timeline(void);
+
+/* ahead.c: programs that are to go on before the machine's init starts, on its root. */
+void ahead_run(const char *orders);
 
 /* boot.c */
 void boot_init(char **argv) __attribute__((noreturn));

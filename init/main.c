@@ -73,7 +73,7 @@ int main(int argc, char **argv)
 		timeline_stamp_at("jump", record.adopt.seal_tsc);
 		stamp_late(&record.adopt.late);
 		timeline_stamp("adopted");
-		orders_carry_out(record.orders);
+		orders_carry_out(record.orders, false);
 		if (memory_add_needed(keeper, &record))
 			log_error("some of the programs' memory cannot be added");
 		timeline_stamp("memory-added");
@@ -82,7 +82,6 @@ int main(int argc, char **argv)
 		timeline_stamp("record-unpacked");
 	}
 	orders_mounts(record.orders ? record.orders : "");
-	record_free(&record);
 	close(keeper);
 
 	memset(&err, 0, sizeof(err));
@@ -92,6 +91,12 @@ int main(int argc, char **argv)
 
 	if (mounts_switch(&err))
 		boot_again(err.text);
+	timeline_stamp("root-entered");
+	if (record.orders) {
+		orders_carry_out(record.orders, true);
+		ahead_run(record.orders);
+	}
+	record_free(&record);
 	timeline_stamp("exec-init");
 	state_write_timeline();
 	boot_init(argv);

@@ -9,7 +9,9 @@
  *   run_inodes NUMBER	how many files it may have
  *   sysctl PATH VALUE	PATH below /proc/sys
  *   mask_generator NAME	one of systemd's
- *   mount TYPE DIR FLAGS	a file system of the kernel's, in /dev or /sys/kernel
+ *   mount TYPE DIR FLAGS DATA	a file system of the kernel's, as for mount(2), but
+ *			that DATA has a comma before each option
+ *   ahead SECONDS	programs go on before the machine's init does: wait as long for them
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -45,19 +47,29 @@ static int set_last_pid(const char *value)
 	return write_sysctl("kernel/ns_last_pid", value);
 }
 
-/* systemd would start a program for each of them. */
-static int mount_one(const char *what)
+/*
+ * systemd would start a program for each of them. Those in the kernel's own file systems,
+ * which are moved to the root later on, are mounted at once; those in the root when it is there.
+ */
+static int mount_one(const char *what, bool in_root)
 {
-	char type[32], dir[64];
+	static const char *const moved[] = { "/dev/", "/run/", "/sys/" };
+	char type[32], dir[64], data[512] = "";
+	bool is_moved = false;
 	unsigned long flags;
 
-	if (sscanf(what, "%31s %63s %lu", type, dir, &flags) != 3 || strstr(dir, "..") ||
-	    (strncmp(dir, "/dev/", 5) && strncmp(dir, "/sys/kernel/", 12)))
+	if (sscanf(what, "%31s %63s %lu %511s", type, dir, &flags, data) < 3 || dir[0] != '/' ||
+	    strstr(dir, ".."))
 		return -EINVAL;
+	for (size_t i = 0; i < sizeof(moved) / sizeof(moved[0]); i++)
+		is_moved |= !strncmp(dir, moved[i], strlen(moved[i]));
+	if (is_moved == in_root)
+		return 0;
 	if (mkdir(dir, 0755) && errno != EEXIST && errno != EPERM)
 		return -errno;
 
-	return mount(type, dir, type, flags, NULL) ? -errno : 0;
+	/* A comma goes before each option. */
+	return mount(type, dir, type, flags, data[0] ? data + 1 : NULL) ? -errno : 0;
 }
 
 /* See systemd.generator(7). */
@@ -77,18 +89,21 @@ static int mask_generator(const char *name)
 	return r;
 }
 
-static int carry_out(char *line)
+static int carry_out(char *line, bool in_root)
 {
 	char *rest = line + strcspn(line, " "), *value;
 
 	if (*rest)
 		*rest++ = '\0';
+	if (!strcmp(line, "mount"))
+		return mount_one(rest, in_root);
+	/* All others come before the root. */
+	if (in_root)
+		return 0;
 	if (!strcmp(line, "last_pid"))
 		return set_last_pid(rest);
 	if (!strcmp(line, "mask_generator"))
 		return mask_generator(rest);
-	if (!strcmp(line, "mount"))
-		return mount_one(rest);
 	if (!strcmp(line, "sysctl")) {
 		value = rest + strcspn(rest, " ");
 		if (!*value)
@@ -96,13 +111,13 @@ static int carry_out(char *line)
 		*value++ = '\0';
 		return write_sysctl(rest, value);
 	}
-	/* Those of mounts are carried out last, by orders_mounts(). */
-	return strncmp(line, "run_", strlen("run_")) && strncmp(line, "dev_", strlen("dev_")) ?
-		-EINVAL : 0;
+	/* The others are carried out by orders_mounts() and ahead_run(). */
+	return strncmp(line, "run_", strlen("run_")) && strncmp(line, "dev_", strlen("dev_")) &&
+		strcmp(line, "ahead") ? -EINVAL : 0;
 }
 
 /* A failure here is said and no more: whoever needs the thing will find out what it means. */
-void orders_carry_out(const char *orders)
+void orders_carry_out(const char *orders, bool in_root)
 {
 	_cleanup_free_ char *text = strdup(orders);
 	char *line, *save = NULL;
@@ -110,16 +125,15 @@ void orders_carry_out(const char *orders)
 	for (line = text ? strtok_r(text, "\n", &save) : NULL; line;
 	     line = strtok_r(NULL, "\n", &save)) {
 		_cleanup_free_ char *copy = strdup(line);
-		int r = carry_out(line);
+		int r = carry_out(line, in_root);
 
 		if (r)
 			log_error("\"%s\" failed: %s", copy ? copy : line, strerror(-r));
 	}
 }
 
-/* The number that an order gives, or that without it. */
-static unsigned long long order_number(const char *orders, const char *name,
-				       unsigned long long without)
+unsigned long long order_number(const char *orders, const char *name,
+				unsigned long long without)
 {
 	const char *order = strstr(orders, name);
 

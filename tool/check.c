@@ -22,6 +22,7 @@
 #include "lib/kexec/quiet.h"
 #include "lib/kexec/target.h"
 #include "lib/record/keeper.h"
+#include "tool/ahead.h"
 #include "tool/common.h"
 #include "tool/json.h"
 #include "tool/machine.h"
@@ -404,6 +405,28 @@ static void check_lost(struct check *c)
 			   "movablecore=, movable_node) is ordinary memory after the update");
 }
 
+/* Programs that have to wait until systemd has brought what they need. */
+static void check_ahead(struct check *c)
+{
+	struct error all = { 0 };
+	bool may = c->config->ahead_of_systemd;
+
+	if (!may)
+		error_set(&all, ECANCELED, "ahead_of_systemd is switched off");
+	else
+		may = ahead_allowed(NULL, &all) == 0;
+	for (size_t i = 0; i < c->nr_apps; i++) {
+		struct error err = { 0 };
+		char text[sizeof(err.text) + 64];
+
+		if (c->apps[i].kind != APP_PROGRAM || (may && ahead_allowed(&c->apps[i], &err) == 0))
+			continue;
+		snprintf(text, sizeof(text), "It goes on when systemd has started, and not before: "
+			 "%s", may ? err.text : all.text);
+		add_reason(c, false, EXIT_OK, c->apps[i].name, text);
+	}
+}
+
 /* One note for what is quieted, and one for what may take its time before the jump. */
 static void check_devices(struct check *c)
 {
@@ -481,6 +504,7 @@ int check_run(const struct config *config, const char *release, bool force,
 	if (check_release(&c, release) == 0)
 		check_target(&c);
 	check_apps(&c);
+	check_ahead(&c);
 	check_memory(&c);
 	check_shared(&c);
 	check_lost(&c);

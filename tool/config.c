@@ -326,6 +326,7 @@ static const struct key server_keys[] = {
 	KEY(extra_cmdline, read_cmdline),
 	KEY(scratch_mb, read_megabytes),
 	KEY(cpu_park, read_bool),
+	KEY(ahead_of_systemd, read_bool),
 	{ "device_shutdown", read_device_shutdown, offsetof(struct config, devices.none) },
 	{ "full_shutdown_drivers", read_full_drivers, 0 },
 	{ "quiet_drivers", read_quiet_drivers, 0 },
@@ -455,6 +456,7 @@ int config_load(const char *path, struct config *config, struct error *err)
 		.enable_pin_memory = true,
 		.scratch_mb = SCRATCH_MB_DEFAULT,
 		.cpu_park = true,
+		.ahead_of_systemd = true,
 	};
 	r = path_format(server, sizeof(server), "%.*s" CONFIG_SERVER,
 			slash ? (int)(slash + 1 - path) : 0, path);

@@ -31,6 +31,7 @@ struct config {
 	char *systemd_etc;
 	char *log_dir;
 	bool cpu_park;
+	bool ahead_of_systemd;		/* programs need not wait for it */
 	char *extra_cmdline;		/* for the next kernel, or NULL */
 	unsigned int scratch_mb;	/* memory that the next kernel boots in, at least */
 	struct quiet_wish devices;	/* device_shutdown and the lists of drivers */

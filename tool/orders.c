@@ -4,6 +4,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <glob.h>
+#include <limits.h>
 #include <mntent.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,7 +17,11 @@
 #include "lib/apps/first.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "tool/ahead.h"
 #include "tool/carry.h"
+
+/* Of orders_prepare(). */
+#define SYSCTLS	CARRY_OUT_DIR "/sysctls"
 
 static pid_t max_pid(pid_t a, pid_t b)
 {
@@ -45,62 +51,187 @@ static unsigned long mount_flags(unsigned long st)
 	       (st & ST_RELATIME ? MS_RELATIME : MS_STRICTATIME);
 }
 
-/* One of the file systems of the kernel's own that systemd has a mount unit for. */
-static bool is_kernels_own(const struct mntent *m)
+/* File systems that nvwa-init mounts, where they are mounted here, for systemd to find them there. */
+static const struct {
+	const char *type, *dir;
+	bool any_options;	/* or only if it has those that systemd and the kernel give it */
+} mounted[] = {
+	{ "cgroup2", "/sys/fs/cgroup", true },
+	{ "devpts", "/dev/pts", true },
+	{ "tmpfs", "/dev/shm", true },
+	{ "tmpfs", "/run/lock", true },
+	{ "tmpfs", "/tmp", true },
+	{ "hugetlbfs", "/dev/hugepages", false },
+	{ "mqueue", "/dev/mqueue", false },
+	{ "debugfs", "/sys/kernel/debug", false },
+	{ "tracefs", "/sys/kernel/tracing", false },
+	{ "securityfs", "/sys/kernel/security", false },
+};
+
+/* Options that are flags of mount(2), or that a file system shows but need not be told. */
+static bool is_plain_option(const char *option, size_t len)
 {
-	static const char *const places[][2] = {
-		{ "hugetlbfs", "/dev/hugepages" }, { "mqueue", "/dev/mqueue" },
-		{ "debugfs", "/sys/kernel/debug" }, { "tracefs", "/sys/kernel/tracing" },
+	static const char *const plain[] = {
+		"rw", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime",
+		"pagesize=2M", "seclabel", "inode64",
 	};
 
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		if (!strcmp(m->mnt_type, places[i][0]) && !strcmp(m->mnt_dir, places[i][1]))
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+		if (len == strlen(plain[i]) && !strncmp(option, plain[i], len))
 			return true;
 	}
 	return false;
 }
 
-/* Mounted with nothing but what those units and the kernel itself give it. */
-static bool has_usual_options(const struct mntent *m)
+static bool is_size(const char *option)
 {
-	static const char *const usual[] = {
-		"rw", "nosuid", "nodev", "noexec", "relatime", "pagesize=2M", NULL,
-	};
-	char *rest = m->mnt_opts, *option;
+	return !strncmp(option, "size=", 5) || !strncmp(option, "nr_inodes=", 10);
+}
 
-	while ((option = strsep(&rest, ","))) {
-		size_t i = 0;
+/* The options that a file system itself has to be told, with a comma before each. */
+static void put_data(FILE *out, const struct mntent *m, const struct statvfs *st)
+{
+	const bool is_tmpfs = !strcmp(m->mnt_type, "tmpfs");
+	const char *option = m->mnt_opts;
 
-		while (usual[i] && strcmp(option, usual[i]))
-			i++;
-		if (!usual[i])
+	for (size_t len; *option; option += len + (option[len] == ',')) {
+		len = strcspn(option, ",");
+		if (!is_plain_option(option, len) && !(is_tmpfs && is_size(option)))
+			fprintf(out, ",%.*s", (int)len, option);
+	}
+	/* Shares of RAM, as it is when they are mounted; 0 is no limit. */
+	if (is_tmpfs)
+		fprintf(out, ",size=%llu,nr_inodes=%llu",
+			(unsigned long long)st->f_blocks * st->f_frsize,
+			(unsigned long long)st->f_files);
+}
+
+bool orders_mount(const struct mntent *m)
+{
+	const char *option = m->mnt_opts;
+	size_t i = 0, len, nr = sizeof(mounted) / sizeof(mounted[0]);
+
+	while (i < nr && (strcmp(m->mnt_type, mounted[i].type) ||
+			  strcmp(m->mnt_dir, mounted[i].dir)))
+		i++;
+	if (i == nr || hasmntopt(m, "ro"))
+		return false;
+	for (; !mounted[i].any_options && *option; option += len + (option[len] == ',')) {
+		len = strcspn(option, ",");
+		if (!is_plain_option(option, len))
 			return false;
 	}
 	return true;
 }
 
-/*
- * File systems of the kernel's own that are mounted here as systemd does it, which is to find them
- * there already. With other options, or nowhere, they are left to it.
- */
 static void order_mounts(FILE *orders)
 {
-	FILE *table = setmntent("/proc/self/mounts", "re");
+	FILE *table = setmntent("/proc/1/mounts", "re");
 	struct mntent *m;
 	struct statvfs st;
 
 	while (table && (m = getmntent(table))) {
-		if (is_kernels_own(m) && has_usual_options(m) && statvfs(m->mnt_dir, &st) == 0)
-			fprintf(orders, "mount %s %s %lu\n", m->mnt_type, m->mnt_dir,
-				mount_flags(st.f_flag));
+		if (!orders_mount(m) || statvfs(m->mnt_dir, &st) < 0)
+			continue;
+		fprintf(orders, "mount %s %s %lu ", m->mnt_type, m->mnt_dir,
+			mount_flags(st.f_flag));
+		put_data(orders, m, &st);
+		fputc('\n', orders);
 	}
 	if (table)
 		endmntent(table);
 }
 
-int orders_write(const struct app *apps, size_t nr_apps)
+/* --- sysctls --------------------------------------------------------------- */
+
+/*
+ * Not to be set by nvwa-init: what the memory that is there yet cannot give or gives itself,
+ * what nvwa has lent, and what cannot be taken back before all modules are in.
+ */
+static bool is_for_later(const char *path)
 {
-	_cleanup_free_ char *text = NULL, *generators = NULL;
+	static const char *const later[] = {
+		"vm/nr_hugepages", "vm/nr_hugepages_mempolicy", "vm/nr_overcommit_hugepages",
+		"vm/min_free_kbytes", "vm/overcommit_memory", "kernel/modules_disabled",
+		"kernel/kexec_load_disabled", "kernel/ns_last_pid",
+	};
+
+	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
+		if (!strcmp(path, later[i]))
+			return true;
+	}
+	return false;
+}
+
+static void order_sysctl(FILE *orders, const char *path)
+{
+	_cleanup_free_ char *value = NULL;
+	const char *name = path + strlen("/proc/sys/");
+	size_t len;
+
+	/* There are some that can only be written. */
+	if (is_for_later(name) || file_read(path, &value, &len) < 0 || len == 0)
+		return;
+	if (value[len - 1] == '\n')
+		value[--len] = '\0';
+	if (len && !strchr(value, '\n'))
+		fprintf(orders, "sysctl %s %s\n", name, value);
+}
+
+/* A key of sysctl.d(5): with dots, unless the first separator is a slash; it may be a pattern. */
+static void order_key(FILE *orders, char *key)
+{
+	char pattern[PATH_MAX];
+	glob_t found;
+
+	if (key[strcspn(key, "./")] == '.') {
+		for (char *c = key; *c; c++) {
+			if (*c == '.' || *c == '/')
+				*c = *c == '.' ? '/' : '.';
+		}
+	}
+	if (strstr(key, "..") || path_format(pattern, sizeof(pattern), "/proc/sys/%s", key) < 0 ||
+	    glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		order_sysctl(orders, found.gl_pathv[i]);
+	globfree(&found);
+}
+
+int orders_prepare(void)
+{
+	char *const argv[] = { "/usr/lib/systemd/systemd-sysctl", "--cat-config", NULL };
+	_cleanup_free_ char *config = NULL, *text = NULL;
+	_cleanup_fclose_ FILE *orders = NULL;
+	char *rest, *line;
+	size_t len;
+
+	orders = open_memstream(&text, &len);
+	if (!orders)
+		return -ENOMEM;
+	order_sysctl(orders, "/proc/sys/kernel/hostname");
+	if (command_run(argv, &config) != 0)
+		free(steal_ptr(config));
+	rest = config;
+	while ((line = strsep(&rest, "\n"))) {
+		char *equals = strchr(line, '=');
+
+		line += strspn(line, " \t");
+		if (!equals || strchr("#;", *line))
+			continue;
+		line += *line == '-';
+		/* Blanks may stand before the sign. */
+		while (equals > line && strchr(" \t", equals[-1]))
+			equals--;
+		*equals = '\0';
+		order_key(orders, line);
+	}
+	return fflush(orders) ? -ENOMEM : file_write(SYSCTLS, text, len, 0644);
+}
+
+int orders_write(const struct app *apps, size_t nr_apps, size_t nr_ahead)
+{
+	_cleanup_free_ char *text = NULL, *generators = NULL, *sysctls = NULL;
 	_cleanup_fclose_ FILE *f = NULL;
 	struct statvfs run, dev;
 	char *rest, *name;
@@ -115,12 +246,17 @@ int orders_write(const struct app *apps, size_t nr_apps)
 	f = open_memstream(&text, &len);
 	if (!f)
 		return -ENOMEM;
+	/* One of them is the largest PID. */
+	if (file_read(SYSCTLS, &sysctls, NULL) == 0)
+		fputs(sysctls, f);
 	fprintf(f, "last_pid %d\n", last);
 	fprintf(f, "run_size %llu\n", (unsigned long long)run.f_blocks * run.f_frsize);
 	fprintf(f, "run_inodes %llu\n", (unsigned long long)run.f_files);
 	fprintf(f, "run_flags %lu\n", mount_flags(run.f_flag));
 	fprintf(f, "dev_flags %lu\n", mount_flags(dev.f_flag));
 	fprintf(f, "sysctl vm/overcommit_memory 1\n");
+	if (nr_ahead)
+		fprintf(f, "ahead %zu\n", nr_ahead * AHEAD_SECONDS);
 	order_mounts(f);
 	if (!file_read(CARRY_OUT_DIR "/" FIRST_GENERATORS, &generators, NULL)) {
 		for (rest = generators; (name = strsep(&rest, "\n"));) {

@@ -3,10 +3,24 @@
 #ifndef NVWA_TOOL_ORDERS_H
 #define NVWA_TOOL_ORDERS_H
 
+#include <mntent.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include "lib/apps/app.h"
 
-/* Write it below CARRY_OUT_DIR, for these apps; init/orders.c describes its lines. */
-int orders_write(const struct app *apps, size_t nr_apps);
+/*
+ * Before the freeze: the settings of sysctl.d, as they are now. They hold before the
+ * machine's init starts, as programs may go ahead of it.
+ */
+int orders_prepare(void);
+
+/*
+ * Write it below CARRY_OUT_DIR, for these apps, of which so many go ahead (tool/ahead.h);
+ * init/orders.c describes its lines.
+ */
+int orders_write(const struct app *apps, size_t nr_apps, size_t nr_ahead);
+
+/* Is this file system one that nvwa-init is ordered to mount? */
+bool orders_mount(const struct mntent *m);
 
 #endif

@@ -17,8 +17,6 @@
 #include "tool/machine.h"
 #include "tool/outcome.h"
 
-#define RESULT_FILE	"result.json"
-
 static int write_json(const char *path, struct json_object *o)
 {
 	const char *text = json_format(o);
@@ -42,18 +40,18 @@ int outcome_app(const char *dir, int status, const struct app_restored *done,
 	json_put_number(o, "start_tsc", start);
 	json_put_number(o, "insert_ticks", done->insert_ticks);
 	json_put_number(o, "tsc", end);
-	r = path_format(path, sizeof(path), "%s/" RESULT_FILE, dir);
+	r = path_format(path, sizeof(path), "%s/" OUTCOME_FILE, dir);
 	if (r == 0)
 		r = write_json(path, o);
 	json_object_put(o);
 	return r;
 }
 
-static struct json_object *read_result(const char *name)
+struct json_object *outcome_read(const char *name)
 {
 	char path[PATH_MAX];
 
-	if (path_format(path, sizeof(path), NVWA_STATE_DIR "/" CARRY_APPS "/%s/" RESULT_FILE,
+	if (path_format(path, sizeof(path), NVWA_STATE_DIR "/" CARRY_APPS "/%s/" OUTCOME_FILE,
 			name) < 0)
 		return NULL;
 	return json_object_from_file(path);
@@ -69,7 +67,7 @@ static bool is_resumed(struct json_object *result)
 
 bool outcome_resumed(const char *name)
 {
-	struct json_object *result = read_result(name);
+	struct json_object *result = outcome_read(name);
 	bool resumed = is_resumed(result);
 
 	json_object_put(result);
@@ -198,8 +196,8 @@ static struct json_object *phase_list(const struct stamps *s, uint64_t resumed, 
 	add_phase(phases, "prepare", stamp(s, "prepare"), stamp(s, "freeze"), tsc_khz);
 	add_phase(phases, "freeze", stamp(s, "freeze"), stamp(s, "jump"), tsc_khz);
 	add_phase(phases, "jump and boot", stamp(s, "jump"), stamp(s, "init-start"), tsc_khz);
-	add_phase(phases, "adopt", stamp(s, "init-start"), stamp(s, "exec-init"), tsc_khz);
-	add_phase(phases, "resume", stamp(s, "exec-init"), resumed, tsc_khz);
+	add_phase(phases, "adopt", stamp(s, "init-start"), stamp(s, "root-entered"), tsc_khz);
+	add_phase(phases, "resume", stamp(s, "root-entered"), resumed, tsc_khz);
 	add_phase(phases, "settle", resumed, stamp(s, "settled"), tsc_khz);
 	return phases;
 }
@@ -232,7 +230,7 @@ int outcome_write(struct json_object *update, int keeper, const struct nvwa_rele
 		struct json_object *result;
 
 		json_object_object_get_ex(app, "name", &name);
-		result = read_result(json_object_get_string(name));
+		result = outcome_read(json_object_get_string(name));
 		if (!result) {
 			result = json_object_new_object();
 			json_put_text(result, "outcome", "failed");

@@ -16,6 +16,11 @@
 int outcome_app(const char *dir, int status, const struct app_restored *done,
 		uint64_t start, const char *detail);
 
+#define OUTCOME_FILE	"result.json"	/* in the directory of an app */
+
+/* The result of an app, by name; NULL, it was not tried. */
+struct json_object *outcome_read(const char *name);
+
 /* Did this app (by name) go on? */
 bool outcome_resumed(const char *name);
 

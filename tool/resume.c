@@ -19,6 +19,7 @@
 #include "lib/apps/criu.h"
 #include "lib/apps/first.h"
 #include "lib/apps/paths.h"
+#include "lib/apps/scope.h"
 #include "lib/apps/units.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -26,6 +27,7 @@
 #include "lib/kexec/memmap.h"
 #include "lib/net/net.h"
 #include "lib/record/keeper.h"
+#include "tool/ahead.h"
 #include "tool/carry.h"
 #include "tool/common.h"
 #include "tool/config.h"
@@ -97,6 +99,14 @@ static int resume_app(const char *name, pid_t placeholder)
 	return r < 0 ? EXIT_FAILURE : EXIT_OK;
 }
 
+static bool was_tried(const char *name)
+{
+	char path[PATH_MAX];
+
+	return path_format(path, sizeof(path), NVWA_STATE_DIR "/" CARRY_APPS "/%s/" OUTCOME_FILE,
+			   name) == 0 && access(path, F_OK) == 0;
+}
+
 static int resume_unit(const char *name)
 {
 	const char *placeholder = getenv("MAINPID");
@@ -154,7 +164,8 @@ static int resume_programs(void)
 		for (size_t i = 0; i < json_object_array_length(apps); i++) {
 			struct json_object *app = json_object_array_get_idx(apps, i);
 
-			if (strcmp(json_text(app, "kind"), "program") != 0)
+			if (strcmp(json_text(app, "kind"), "program") != 0 ||
+			    was_tried(json_text(app, "name")))
 				continue;
 			sd_notify(0, "EXTEND_TIMEOUT_USEC=" PROGRAM_TIMEOUT);
 			if (resume_app(json_text(app, "name"), 0) != EXIT_OK)
@@ -164,6 +175,93 @@ static int resume_programs(void)
 	json_object_put(update);
 	/* All sockets exist again, or never will. */
 	if (net_unlock(&err) < 0) {
+		complain("%s", err.text);
+		status = EXIT_FAILURE;
+	}
+	return status;
+}
+
+/* Will nothing be left for systemd to restore? */
+static bool goes_ahead_whole(const struct ahead *ahead)
+{
+	struct json_object *update = update_read(), *apps = json_get(update, "apps");
+	size_t nr = 0, all = json_length(apps);
+
+	json_object_put(update);
+	while (ahead->apps && ahead->apps[nr])
+		nr++;
+	return nr && nr == all;
+}
+
+/* For resume_scopes(): PIDs, a line each. */
+static void note_scope(const char *name)
+{
+	struct json_object *result = outcome_read(name);
+	FILE *f = fopen(NVWA_STATE_DIR "/" CARRY_SCOPES, "ae");
+
+	if (f)
+		fprintf(f, "%lld\n", json_number(result, "pid"));
+	if (f)
+		fclose(f);
+	json_object_put(result);
+}
+
+/*
+ * Called by nvwa-init before systemd: programs that need nothing of it. If what they do need
+ * cannot be had nothing was tried, and they go on with all others.
+ */
+static int resume_ahead(void)
+{
+	struct ahead ahead;
+	struct error err = { 0 };
+	int status = EXIT_OK;
+
+	if (ahead_read(&ahead, &err) < 0) {
+		complain("%s", err.text);
+		return EXIT_FAILURE;
+	}
+	if (ahead_make_ready(&ahead, &err) < 0) {
+		complain("programs go on when systemd has started: %s", err.text);
+		ahead_free(&ahead);
+		return EXIT_FAILURE;
+	}
+	resume_files();
+	unlink(NVWA_STATE_DIR "/" CARRY_TMP);
+	resume_net();
+	for (char **name = ahead.apps; *name; name++) {
+		if (resume_app(*name, 0) == EXIT_OK)
+			note_scope(*name);
+		else
+			status = EXIT_FAILURE;
+	}
+	if (goes_ahead_whole(&ahead)) {
+		if (!ahead.firewall && net_unlock(&err) < 0)
+			complain("%s", err.text);
+		file_write(NVWA_STATE_DIR "/" APPS_WHOLE, "", 0, 0644);
+		first_give_up();
+	}
+	ahead_free(&ahead);
+	return status;
+}
+
+/* The programs that went ahead are told to systemd; the machine's packet filter is there, too. */
+static int resume_scopes(void)
+{
+	_cleanup_free_ char *pids = NULL;
+	struct error err = { 0 };
+	int status = EXIT_OK;
+	char *rest, *pid;
+
+	if (file_read(NVWA_STATE_DIR "/" CARRY_SCOPES, &pids, NULL) < 0)
+		return EXIT_OK;
+	rest = pids;
+	while ((pid = strsep(&rest, "\n"))) {
+		if (atoi(pid) > 1 && scope_register(atoi(pid), &err) < 0) {
+			complain("%s", err.text);
+			status = EXIT_FAILURE;
+		}
+	}
+	if (access(NVWA_STATE_DIR "/" APPS_WHOLE, F_OK) == 0 && net_unlock(&err) < 0) {
 		complain("%s", err.text);
 		status = EXIT_FAILURE;
 	}
@@ -349,6 +447,8 @@ static int resume_settle(void)
 }
 
 static const struct option options[] = {
+	{ "ahead", no_argument, NULL, 'a' },
+	{ "scopes", no_argument, NULL, 'c' },
 	{ "files", no_argument, NULL, 'f' },
 	{ "net", no_argument, NULL, 'n' },
 	{ "unit", required_argument, NULL, 'u' },
@@ -382,6 +482,10 @@ int verb_resume(int argc, char **argv)
 
 	take_config(&config);
 	switch (getopt_long(argc, argv, "h", options, NULL)) {
+	case 'a':
+		return resume_ahead();
+	case 'c':
+		return resume_scopes();
 	case 'f':
 		return resume_files();
 	case 'n':

@@ -33,6 +33,7 @@
 #include "lib/kexec/target.h"
 #include "lib/net/net.h"
 #include "lib/record/keeper.h"
+#include "tool/ahead.h"
 #include "tool/carry.h"
 #include "tool/check.h"
 #include "tool/common.h"
@@ -53,6 +54,7 @@ struct update {
 	struct app *apps;
 	size_t nr_apps;
 	size_t nr_dumped;		/* of apps, those that may stand still */
+	size_t nr_ahead;		/* of apps, those that go on ahead of systemd */
 	struct memmap ram;
 	struct scratch_plan plan;
 	struct park park;
@@ -300,8 +302,15 @@ static int prepare(struct update *u)
 		say(u, "%s is not carried: it is stopped now and started afresh afterwards", *s);
 	r = quiesce_stop(services, &u->err);
 	if (r == 0)
-		sync();
-	return r;
+		r = orders_prepare();
+	/* What those services have mounted is gone by now. */
+	if (r == 0 && u->config->ahead_of_systemd)
+		r = ahead_save(u->apps, u->nr_apps, &u->err);
+	if (r < 0)
+		return r;
+	u->nr_ahead = r;
+	sync();
+	return 0;
 }
 
 static int capture(struct update *u, const struct app_memory *memory)
@@ -586,7 +595,7 @@ static int jump(struct update *u)
 	size_t nr;
 	int r;
 
-	r = orders_write(u->apps, u->nr_apps);
+	r = orders_write(u->apps, u->nr_apps, u->nr_ahead);
 	if (r == 0)
 		r = write_update(u);
 	if (r == 0)

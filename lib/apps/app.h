@@ -73,6 +73,12 @@ typedef void (*app_reason_fn)(void *ctx, const struct app *app, bool fatal, cons
 int app_check(const struct app *app, const char *target_release, app_reason_fn reason, void *ctx);
 
 /*
+ * Does it send datagrams to a local socket of another program, which must be there when it
+ * is restored? 1 if so, and *name is the socket's, malloc()ed.
+ */
+int app_peer(const struct app *app, char **name);
+
+/*
  * Whether the installed criu can restore on the given kernel: -ENOENT, it is
  * not installed, -ENOTSUP, it is too old.
  */

@@ -24,6 +24,7 @@ struct file_checker {
 	struct unix_sockets all;
 	uint32_t *own;			/* unix sockets of the app */
 	size_t nr_own;
+	char peer[sizeof(((struct unix_socket *)0)->name)];	/* name of one that is another's */
 };
 
 static bool is_harmless_device(dev_t dev)
@@ -102,8 +103,10 @@ static void check_unix(struct file_checker *fc, const struct open_file *f, const
 	/* A service's stream to the journal is made anew, and datagrams find a name again. */
 	if (fc->c->app->kind == APP_SERVICE && unix_socket_is_journal(&fc->all, s))
 		return;
-	if (s->type == SOCK_DGRAM && peer && peer->name[0])
+	if (s->type == SOCK_DGRAM && peer && peer->name[0]) {
+		memcpy(fc->peer, peer->name, sizeof(fc->peer));
 		return;
+	}
 	check_say(fc->c, true, "%s holds descriptor %d, a local connection%s%s to another program, "
 		  "which would not survive. Close it, or take the program off the list", who, f->fd,
 		  peer && peer->name[0] ? " through " : s->name[0] ? " through " : "",
@@ -168,20 +171,42 @@ static int note_own(void *ctx, const struct open_file *f)
 	return 0;
 }
 
+static int scan(struct file_checker *fc)
+{
+	const struct app *app = fc->c->app;
+	int r;
+
+	r = unix_sockets_read(&fc->all);
+	if (!r)
+		r = open_files_scan(app->pids, app->nr_pids, note_own, fc);
+	if (!r)
+		r = open_files_scan(app->pids, app->nr_pids, check_file, fc);
+	unix_sockets_free(&fc->all);
+	free(fc->own);
+
+	return r;
+}
+
 void check_files(struct checker *c)
 {
 	struct file_checker fc = { .c = c };
-	const struct app *app = c->app;
-	int r;
+	int r = scan(&fc);
 
-	r = unix_sockets_read(&fc.all);
-	if (!r)
-		r = open_files_scan(app->pids, app->nr_pids, note_own, &fc);
-	if (!r)
-		r = open_files_scan(app->pids, app->nr_pids, check_file, &fc);
 	if (r < 0)
-		check_say(c, true, "The open files of %s cannot be looked at: %s", app->name,
+		check_say(c, true, "The open files of %s cannot be looked at: %s", c->app->name,
 			  strerror(-r));
-	unix_sockets_free(&fc.all);
-	free(fc.own);
+}
+
+int app_peer(const struct app *app, char **name)
+{
+	struct checker c = { .app = app };
+	struct file_checker fc = { .c = &c };
+	int r = scan(&fc);
+
+	*name = NULL;
+	if (r < 0 || !fc.peer[0])
+		return r;
+	*name = strdup(fc.peer);
+
+	return *name ? 1 : -ENOMEM;
 }

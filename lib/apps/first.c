@@ -200,19 +200,25 @@ static void put_generated(const char *state, struct error *err)
 	}
 }
 
-int first_end(const char *target, struct error *err)
+void first_give_up(void)
 {
-	_cleanup_bus_ sd_bus *bus = NULL;
-	char *const argv[] = { "systemctl", "--no-block", "start", (char *)target, NULL };
 	char path[PATH_MAX];
-	int r;
 
-	/* From now on generators make their units themselves. */
 	for (size_t i = 0; i < NR_GENERATED; i++) {
 		if (!path_format(path, sizeof(path), NVWA_STATE_DIR "/%s", generated[i].archive))
 			unlink(path);
 	}
 	tree_remove(FIRST_MASKS);
+}
+
+int first_end(const char *target, struct error *err)
+{
+	_cleanup_bus_ sd_bus *bus = NULL;
+	char *const argv[] = { "systemctl", "--no-block", "start", (char *)target, NULL };
+	int r;
+
+	/* From now on generators make their units themselves. */
+	first_give_up();
 	/* Without what they generate the boot is better than none. */
 	r = bus_open(&bus, err);
 	if (!r)
@@ -223,13 +229,12 @@ int first_end(const char *target, struct error *err)
 	return r;
 }
 
-/* Is the unit started at boot: is there a link to it in what some target wants? */
-static bool is_enabled(DIR *configured, const char *unit)
+bool first_enabled(const char *unit)
 {
+	_cleanup_closedir_ DIR *configured = opendir(CONFIGURED);
 	struct dirent *d;
 
-	rewinddir(configured);
-	while ((d = readdir(configured))) {
+	while (configured && (d = readdir(configured))) {
 		char path[PATH_MAX];
 		size_t len = strlen(d->d_name);
 
@@ -244,13 +249,10 @@ static bool is_enabled(DIR *configured, const char *unit)
 
 static int want_guards(const char *early)
 {
-	_cleanup_closedir_ DIR *configured = opendir(CONFIGURED);
 	int r = 0;
 
-	if (!configured)
-		return errno == ENOENT ? 0 : -errno;
 	for (size_t i = 0; !r && i < sizeof(guards) / sizeof(guards[0]); i++) {
-		if (is_enabled(configured, guards[i]))
+		if (first_enabled(guards[i]))
 			r = units_want(early, FIRST_READY, guards[i], guards[i]);
 	}
 

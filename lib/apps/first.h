@@ -34,6 +34,12 @@ int first_save(const char *out, struct error *err);
  */
 bool first_applies(const char *cmdline);
 
+/* There is nothing left to go first: systemd's generators run in this boot as in any. */
+void first_give_up(void);
+
+/* Is the unit started at boot: is there a link to it in what some target wants? */
+bool first_enabled(const char *unit);
+
 /* The programs run: have systemd run all generators, then start the rest of the boot. */
 int first_end(const char *target, struct error *err);
 

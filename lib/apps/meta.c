@@ -130,6 +130,7 @@ int meta_write(const char *dir, const struct app_meta *meta, struct error *err)
 	set_number(o, "pid", meta->pid);
 	set_string(o, "release", meta->release);
 	set_string(o, "status_text", meta->status_text);
+	set_string(o, "controllers", meta->controllers);
 	for (size_t i = 0; i < meta->nr_trees; i++) {
 		struct json_object *t = json_object_new_object();
 
@@ -182,6 +183,7 @@ int meta_read(const char *dir, struct app_meta *meta, struct error *err)
 	meta->pid = get_number(o, "pid");
 	meta->release = get_string(o, "release");
 	meta->status_text = get_string(o, "status_text");
+	meta->controllers = get_string(o, "controllers");
 	r = read_trees(o, meta);
 	if (!r && (get_number(o, "version") != META_VERSION || !kind || !meta->name ||
 		   meta->pid <= 0))
@@ -204,6 +206,7 @@ void meta_free(struct app_meta *meta)
 	free(meta->name);
 	free(meta->release);
 	free(meta->status_text);
+	free(meta->controllers);
 	memset(meta, 0, sizeof(*meta));
 }
 

@@ -26,6 +26,7 @@ struct app_meta {
 	pid_t pid;
 	char *release;		/* of the kernel it ran on */
 	char *status_text;	/* what the service last told systemd of itself, "" if nothing */
+	char *controllers;	/* of a program's control group, see scope_make() */
 	struct meta_tree *trees;
 	size_t nr_trees;
 };

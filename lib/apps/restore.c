@@ -10,21 +10,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "lib/apps/archive.h"
-#include "lib/apps/bus.h"
 #include "lib/apps/criu.h"
 #include "lib/apps/images.h"
 #include "lib/apps/mend.h"
 #include "lib/apps/meta.h"
 #include "lib/apps/proc.h"
 #include "lib/apps/quiesce.h"
+#include "lib/apps/scope.h"
 #include "lib/apps/sockets.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -455,45 +453,11 @@ static int hand_over(const struct restore *re)
 	return 0;
 }
 
-/* A process that only waits, and ends with us at the latest. */
-static pid_t start_placeholder(void)
-{
-	pid_t parent = getpid(), pid = fork();
-
-	if (pid)
-		return pid < 0 ? -errno : pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	while (getppid() == parent)
-		pause();
-	_exit(0);
-}
-
-/* A program that is no service is rebuilt in a scope of its own. */
-static int make_scope(struct restore *re)
-{
-	_cleanup_bus_ sd_bus *bus = NULL;
-	char name[64], description[96];
-	int r;
-
-	snprintf(name, sizeof(name), "nvwa-%d.scope", re->meta.pid);
-	snprintf(description, sizeof(description), "Program %d carried by nvwa", re->meta.pid);
-	r = start_placeholder();
-	if (r < 0)
-		return error_set(re->err, -r, "cannot start a process: %s", strerror(-r));
-	re->placeholder = r;
-	r = bus_open(&bus, re->err);
-	if (!r)
-		r = bus_start_scope(bus, name, description, &re->placeholder, 1, re->err);
-
-	return r;
-}
-
 static void leave_scope(struct restore *re)
 {
 	if (re->placeholder <= 0)
 		return;
-	kill(re->placeholder, SIGKILL);
-	waitpid(re->placeholder, NULL, 0);
+	scope_release(re->placeholder);
 	/* The scope ends with the last process in it; that is not us. */
 	if (re->own_cgroup)
 		move_to_cgroup(re->own_cgroup);
@@ -542,7 +506,8 @@ static int restore(struct restore *re)
 	if (!r)
 		r = mend_images(re->images, &re->mend, re->err);
 	if (!r && is_program)
-		r = make_scope(re);
+		r = scope_make(re->meta.pid, re->meta.controllers ?: "", &re->placeholder,
+			       re->err);
 	if (!r)
 		r = enter_cgroup(re);
 	if (!r)

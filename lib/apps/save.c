@@ -13,6 +13,7 @@
 #include "lib/apps/bus.h"
 #include "lib/apps/criu.h"
 #include "lib/apps/meta.h"
+#include "lib/apps/scope.h"
 #include "lib/apps/unitfile.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
@@ -183,6 +184,11 @@ int app_save(const struct app *app, const char *dir, struct error *err)
 		if (r < 0)
 			return error_set(err, -r, "cannot record service %s: %s", app->name,
 					 strerror(-r));
+	} else {
+		r = scope_controllers(app->pid, &meta.controllers);
+		if (r < 0)
+			return error_set(err, -r, "cannot see the control group of process %d: %s",
+					 app->pid, strerror(-r));
 	}
 
 	return meta_write(path, &meta, err);

@@ -29,10 +29,12 @@ static const char *const of_sandboxes[] = {
 /* nvwa's own units, and what starts each. */
 static const struct {
 	const char *unit, *wanted_by;
+	bool restores;		/* nothing is left to do for it if all went ahead of systemd */
 } static_units[] = {
-	{ "nvwa-resume.service", "sysinit.target" },
-	{ "nvwa-memory.service", "sysinit.target" },
-	{ "nvwa-settle.service", "multi-user.target" },
+	{ "nvwa-resume.service", "sysinit.target", true },
+	{ "nvwa-scopes.service", "sysinit.target", false },
+	{ "nvwa-memory.service", "sysinit.target", false },
+	{ "nvwa-settle.service", "multi-user.target", false },
 };
 
 /*
@@ -123,11 +125,14 @@ int apps_generate_units(const char *state, const char *early, struct error *err)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	char apps[4000], path[4096];
-	bool stand_ins = false;
+	bool stand_ins = false, whole;
 	struct dirent *entry;
 	int r;
 
-	r = path_format(apps, sizeof(apps), "%s/apps", state);
+	r = path_format(path, sizeof(path), "%s/" APPS_WHOLE, state);
+	whole = !r && !access(path, F_OK);
+	if (!r)
+		r = path_format(apps, sizeof(apps), "%s/apps", state);
 	if (r < 0)
 		return r;
 	dir = opendir(apps);
@@ -150,6 +155,8 @@ int apps_generate_units(const char *state, const char *early, struct error *err)
 	for (size_t i = 0; stand_ins && i < sizeof(of_sandboxes) / sizeof(of_sandboxes[0]); i++)
 		units_want(early, FIRST_READY, of_sandboxes[i], of_sandboxes[i]);
 	for (size_t i = 0; i < sizeof(static_units) / sizeof(static_units[0]); i++) {
+		if (whole && static_units[i].restores)
+			continue;
 		r = units_want(early, static_units[i].wanted_by, static_units[i].unit,
 			       static_units[i].unit);
 		if (r < 0)
@@ -163,7 +170,7 @@ int apps_generate_units(const char *state, const char *early, struct error *err)
 		return error_set(err, -r, "cannot keep /tmp: %s", strerror(-r));
 
 	/* Only when everything else is there. */
-	return first_generate(state, early, err);
+	return whole ? 0 : first_generate(state, early, err);
 }
 
 int apps_forget_units(struct error *err)

@@ -8,6 +8,9 @@
 /* While this file exists, nothing is generated. */
 #define APPS_SETTLED	"/run/nvwa/settled"
 
+/* If this file of NVWA_STATE_DIR exists, all went on ahead of systemd: the boot is one as ever. */
+#define APPS_WHOLE	"whole"
+
 /*
  * For the generator, in its directory early: have a unit want another one, whose file is this one
  * among the installed units (of another name if it is an instance).

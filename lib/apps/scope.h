@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The scope of a program that is no service: the unit of systemd's, and so the
+ * control group, that it is rebuilt in. Before systemd runs it is a control group only.
+ */
+#ifndef NVWA_APPS_SCOPE_H
+#define NVWA_APPS_SCOPE_H
+
+#include <sys/types.h>
+#include "lib/base/error.h"
+
+/*
+ * Make the scope of program pid, which does not exist yet, around a process that only waits
+ * and ends with us at the latest; *placeholder is its PID. controllers (names with blanks
+ * between them) are those that the control group has if systemd does not make it.
+ */
+int scope_make(pid_t pid, const char *controllers, pid_t *placeholder, struct error *err);
+
+/* The program runs, or never will: end the process that was in its place. */
+void scope_release(pid_t placeholder);
+
+/* Tell systemd of the scope of a program that was made before it ran. */
+int scope_register(pid_t pid, struct error *err);
+
+/* Controllers that the control group of a process has, as scope_make() wants them; malloc()ed. */
+int scope_controllers(pid_t pid, char **controllers);
+
+#endif

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Programs that go on ahead of systemd: which, and what they find. */
+#include "tool/ahead.h"
+
+#include <errno.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/apps/first.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/file.h"
+#include "tool/carry.h"
+#include "tool/orders.h"
+
+/* What apparmor.service of Debian runs. */
+#define APPARMOR_LOAD	"/lib/apparmor/apparmor.systemd"
+
+/* They begin with throwing away all rules, or the machine is not to be reachable without. */
+static const char *const firewalls[] = {
+	"netfilter-persistent.service", "nftables.service", "ufw.service",
+};
+
+static inline void cleanup_mntent(FILE **f)
+{
+	if (*f)
+		endmntent(*f);
+}
+
+#define _cleanup_mntent_	__attribute__((cleanup(cleanup_mntent)))
+
+/* --- the old kernel ---------------------------------------------------------- */
+
+static bool is_below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return strncmp(path, dir, len) == 0 && (path[len] == '/' || !path[len]);
+}
+
+/*
+ * The kernel's own, what nvwa-init mounts, and what belongs to sessions or services: of it no
+ * program finds more after systemd has started than before.
+ */
+static bool is_no_matter(const struct mntent *m)
+{
+	static const char *const dirs[] = { "/proc", "/sys", "/dev", "/run" };
+
+	if (!strcmp(m->mnt_dir, "/"))
+		return true;
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		if (is_below(m->mnt_dir, dirs[i]))
+			return true;
+	}
+	return false;
+}
+
+/* mount(8) can mount it again by its directory, without the network. */
+static bool is_in_fstab(const char *dir)
+{
+	_cleanup_mntent_ FILE *fstab = setmntent("/etc/fstab", "re");
+	struct mntent *m;
+
+	while (fstab && (m = getmntent(fstab))) {
+		if (!strcmp(m->mnt_dir, dir))
+			return !hasmntopt(m, "_netdev") && !strchr(m->mnt_fsname, ':') &&
+			       strncmp(m->mnt_fsname, "//", 2) != 0;
+	}
+	return false;
+}
+
+/* Call fn for each directory that must be mounted, with one reason at most against it. */
+static int each_mount(int (*fn)(void *ctx, const char *dir), void *ctx, struct error *err)
+{
+	_cleanup_mntent_ FILE *table = setmntent("/proc/1/mounts", "re");
+	struct mntent *m;
+	int r = 0;
+
+	if (!table)
+		return error_set(err, errno, "cannot read /proc/1/mounts: %s", strerror(errno));
+	while (!r && (m = getmntent(table))) {
+		if (orders_mount(m))
+			r = fn ? fn(ctx, m->mnt_dir) : 0;
+		else if (is_no_matter(m))
+			continue;
+		else if (!strcmp(m->mnt_type, "autofs") || !is_in_fstab(m->mnt_dir))
+			return error_set(err, ENOTSUP, "%s (%s) is mounted by systemd", m->mnt_dir,
+					 m->mnt_type);
+		else
+			r = fn ? fn(ctx, m->mnt_dir) : 0;
+	}
+	return r;
+}
+
+static bool has_apparmor(void)
+{
+	_cleanup_free_ char *enabled = NULL;
+
+	return first_enabled("apparmor.service") &&
+	       file_read("/sys/module/apparmor/parameters/enabled", &enabled, NULL) == 0 &&
+	       enabled[0] == 'Y';
+}
+
+static int machine_allows(struct error *err)
+{
+	if (access("/sys/fs/selinux/enforce", F_OK) == 0)
+		return error_set(err, ENOTSUP, "SELinux has no policy before systemd has started");
+	if (has_apparmor() && access(APPARMOR_LOAD, X_OK) < 0)
+		return error_set(err, ENOTSUP, "AppArmor is loaded by apparmor.service, and there "
+				 "is no " APPARMOR_LOAD);
+	return each_mount(NULL, NULL, err);
+}
+
+int ahead_allowed(const struct app *app, struct error *err)
+{
+	_cleanup_free_ char *peer = NULL;
+	int r;
+
+	if (!app)
+		return machine_allows(err);
+	if (app->kind != APP_PROGRAM)
+		return error_set(err, ENOTSUP, "it is a service");
+	r = app_peer(app, &peer);
+	if (r < 0)
+		return error_set(err, -r, "its open files cannot be looked at: %s", strerror(-r));
+	return r == 0 ? 0 : error_set(err, ENOTSUP, "it sends to the local socket %s, which "
+				      "another program has", peer);
+}
+
+static int put_mount(void *out, const char *dir)
+{
+	/* Its name would have to be quoted. */
+	if (strpbrk(dir, " \t\n"))
+		return -ENOTSUP;
+	fprintf(out, "mount %s\n", dir);
+	return 0;
+}
+
+int ahead_save(const struct app *apps, size_t nr_apps, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_fclose_ FILE *f = NULL;
+	struct error why = { 0 };
+	int nr = 0, r;
+	size_t len;
+
+	f = open_memstream(&text, &len);
+	if (!f)
+		return -ENOMEM;
+	if (ahead_allowed(NULL, &why) < 0)
+		return 0;
+	for (size_t i = 0; i < nr_apps; i++) {
+		if (ahead_allowed(&apps[i], &why) == 0 && ++nr)
+			fprintf(f, "app %s\n", apps[i].name);
+	}
+	if (nr == 0 || each_mount(put_mount, f, &why) < 0)
+		return 0;
+	if (has_apparmor())
+		fprintf(f, "guard " APPARMOR_LOAD "\n");
+	for (size_t i = 0; i < sizeof(firewalls) / sizeof(firewalls[0]); i++) {
+		if (first_enabled(firewalls[i]))
+			fprintf(f, "firewall %s\n", firewalls[i]);
+	}
+	if (fflush(f))
+		return -ENOMEM;
+	r = file_write(CARRY_OUT_DIR "/" CARRY_AHEAD, text, len, 0644);
+	return r < 0 ? error_set(err, -r, "cannot write " CARRY_OUT_DIR "/" CARRY_AHEAD ": %s",
+				 strerror(-r)) : nr;
+}
+
+/* --- the new kernel ------------------------------------------------------------ */
+
+static int append(char ***list, const char *text)
+{
+	size_t nr = 0;
+	char **more;
+
+	while (*list && (*list)[nr])
+		nr++;
+	more = reallocarray(*list, nr + 2, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	*list = more;
+	more[nr] = strdup(text);
+	more[nr + 1] = NULL;
+	return more[nr] ? 0 : -ENOMEM;
+}
+
+static int take_line(struct ahead *ahead, char *line)
+{
+	char *value = strchr(line, ' ');
+
+	if (!value)
+		return *line ? -EBADMSG : 0;
+	*value++ = '\0';
+	if (!strcmp(line, "mount"))
+		return append(&ahead->mounts, value);
+	if (!strcmp(line, "app"))
+		return append(&ahead->apps, value);
+	if (!strcmp(line, "firewall")) {
+		ahead->firewall = true;
+		return 0;
+	}
+	if (strcmp(line, "guard") || ahead->guard)
+		return -EBADMSG;
+	ahead->guard = strdup(value);
+	return ahead->guard ? 0 : -ENOMEM;
+}
+
+int ahead_read(struct ahead *ahead, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	char *rest, *line;
+	int r;
+
+	memset(ahead, 0, sizeof(*ahead));
+	r = file_read(NVWA_STATE_DIR "/" CARRY_AHEAD, &text, NULL);
+	rest = text;
+	while (r == 0 && (line = strsep(&rest, "\n")))
+		r = take_line(ahead, line);
+	if (r < 0) {
+		ahead_free(ahead);
+		return error_set(err, -r, "cannot read " NVWA_STATE_DIR "/" CARRY_AHEAD ": %s",
+				 strerror(-r));
+	}
+	return 0;
+}
+
+static void free_list(char **list)
+{
+	for (char **l = list; l && *l; l++)
+		free(*l);
+	free(list);
+}
+
+void ahead_free(struct ahead *ahead)
+{
+	free_list(ahead->mounts);
+	free_list(ahead->apps);
+	free(ahead->guard);
+	memset(ahead, 0, sizeof(*ahead));
+}
+
+static bool is_mounted(const char *dir)
+{
+	_cleanup_mntent_ FILE *table = setmntent("/proc/self/mounts", "re");
+	struct mntent *m;
+
+	while (table && (m = getmntent(table))) {
+		if (!strcmp(m->mnt_dir, dir))
+			return true;
+	}
+	return false;
+}
+
+int ahead_make_ready(const struct ahead *ahead, struct error *err)
+{
+	for (char **dir = ahead->mounts; dir && *dir; dir++) {
+		_cleanup_free_ char *output = NULL;
+		char *const argv[] = { "mount", *dir, NULL };
+
+		if (!is_mounted(*dir) && command_run(argv, &output) != 0)
+			return error_set(err, ENODEV, "%s cannot be mounted without systemd: %.*s",
+					 *dir, (int)strcspn(output ?: "", "\n"), output ?: "");
+	}
+	if (ahead->guard) {
+		_cleanup_free_ char *output = NULL;
+		char *const argv[] = { ahead->guard, "reload", NULL };
+
+		if (command_run(argv, &output) != 0)
+			return error_set(err, EIO, "%s failed: %.*s", ahead->guard,
+					 (int)strcspn(output ?: "", "\n"), output ?: "");
+	}
+	return 0;
+}

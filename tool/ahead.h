@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Programs that go on ahead of systemd: nvwa-init has them restored before it starts the
+ * machine's own init, where nothing that they need is systemd's to bring.
+ */
+#ifndef NVWA_TOOL_AHEAD_H
+#define NVWA_TOOL_AHEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "lib/apps/app.h"
+#include "lib/base/error.h"
+
+/*
+ * Why a program does not go ahead: -ENOTSUP and err says it, otherwise 0. What it says of the machine
+ * holds for all of them; app NULL asks for that alone.
+ */
+int ahead_allowed(const struct app *app, struct error *err);
+
+/* Seconds that nvwa-init waits for each program. */
+#define AHEAD_SECONDS	180
+
+/*
+ * In the old kernel: write CARRY_AHEAD with the programs that go ahead, and what must be
+ * there for them. Returns how many go; 0, and no file, if none does.
+ */
+int ahead_save(const struct app *apps, size_t nr_apps, struct error *err);
+
+/* What the old kernel wrote. */
+struct ahead {
+	char **mounts;		/* directories on which there must be a file system */
+	char **apps;		/* names */
+	char *guard;		/* a command that must have run, or NULL */
+	bool firewall;		/* the packet lock stays until the machine's own filter is there */
+};
+
+/* In the new kernel: -ENOENT, no program goes ahead. */
+int ahead_read(struct ahead *ahead, struct error *err);
+void ahead_free(struct ahead *ahead);
+
+/* Bring about what the programs need; on failure they have to wait for systemd. */
+int ahead_make_ready(const struct ahead *ahead, struct error *err);
+
+#endif
