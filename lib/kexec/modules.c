@@ -315,27 +315,34 @@ static int add_file_system(struct finder *f, const struct root *root)
 }
 
 /*
- * Modules that would be loaded anyway before the programs run, by systemd itself (its
- * src/core/kmod-setup.c), for binfmt_misc and for the packet lock: from here they come without a
- * search, a program that loads them and a signature. Only those that this machine has loaded.
+ * Modules that would be loaded anyway before the programs run: from here they come without
+ * a search, a program that loads them, and a signature that is checked.
  */
 static int add_early(struct finder *f)
 {
-	static const char *const names[] = {
+	/* By systemd itself (its src/core/kmod-setup.c) and for binfmt_misc, if loaded here. */
+	static const char *const like_here[] = {
 		"autofs4", "ip_tables", "virtio_rng", "qemu_fw_cfg", "dmi_sysfs",
-		"vmw_vsock_virtio_transport", "virtio_console", "binfmt_misc", "nf_tables",
+		"vmw_vsock_virtio_transport", "virtio_console", "binfmt_misc",
+	};
+	/* For the packet lock; by CRIU, which looks at all kinds of sockets, and tries a link. */
+	static const char *const ours[] = {
+		"nf_tables", "unix_diag", "af_packet_diag", "netlink_diag", "inet_diag",
+		"tcp_diag", "udp_diag", "raw_diag", "veth",
 	};
 	int r = 0;
 
 	f->optional = true;
-	for (size_t i = 0; r >= 0 && i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; r >= 0 && i < sizeof(like_here) / sizeof(like_here[0]); i++) {
 		char path[128];
 
 		/* This file is there of modules that can be unloaded, so not built in. */
-		r = path_format(path, sizeof(path), "/sys/module/%s/initstate", names[i]);
+		r = path_format(path, sizeof(path), "/sys/module/%s/initstate", like_here[i]);
 		if (!r && !access(path, F_OK))
-			r = add_named(f, names[i]);
+			r = add_named(f, like_here[i]);
 	}
+	for (size_t i = 0; r >= 0 && i < sizeof(ours) / sizeof(ours[0]); i++)
+		r = add_named(f, ours[i]);
 
 	return r < 0 ? r : 0;
 }
