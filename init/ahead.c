@@ -16,7 +16,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 
-/* Where lib/apps/scope.c rebuilds programs, and what tool/outcome.c writes of each that is ready. */
+/* Where lib/apps/scope.c rebuilds programs, and what tool/outcome.c writes of each in the end. */
 #define SLICE	"/sys/fs/cgroup/system.slice"
 #define RESULT	NVWA_STATE_DIR "/apps/pid-%d/result.json"
 

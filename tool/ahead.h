@@ -12,8 +12,8 @@
 #include "lib/base/error.h"
 
 /*
- * Why a program does not go ahead: -ENOTSUP and err says it, otherwise 0. What it says of the machine
- * holds for all of them; app NULL asks for that alone.
+ * Why a program does not go ahead: -ENOTSUP and err says it, otherwise 0. app NULL asks for
+ * what holds for all of them on this machine, and any other for what holds for it alone.
  */
 int ahead_allowed(const struct app *app, struct error *err);
 

@@ -419,7 +419,8 @@ static void check_ahead(struct check *c)
 		struct error err = { 0 };
 		char text[sizeof(err.text) + 64];
 
-		if (c->apps[i].kind != APP_PROGRAM || (may && ahead_allowed(&c->apps[i], &err) == 0))
+		if (c->apps[i].kind != APP_PROGRAM ||
+		    (may && ahead_allowed(&c->apps[i], &err) == 0))
 			continue;
 		snprintf(text, sizeof(text), "It goes on when systemd has started, and not before: "
 			 "%s", may ? err.text : all.text);

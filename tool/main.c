@@ -56,8 +56,10 @@ const struct verb verbs[] = {
 		(const struct verb_flag[]) { { } }, false,
 	}, {
 		"resume", verb_resume, "",
-		"bring programs back in the new kernel (called by systemd)",
+		"bring programs back in the new kernel (called during an update)",
 		(const struct verb_flag[]) {
+			{ "--ahead", "restore programs that need not wait for systemd" },
+			{ "--scopes", "tell systemd of the programs that went ahead" },
 			{ "--files", "put back files in shared temporary directories" },
 			{ "--warm", "have CRIU look at this kernel" },
 			{ "--net", "bring back addresses and routes" },

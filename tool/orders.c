@@ -51,7 +51,7 @@ static unsigned long mount_flags(unsigned long st)
 	       (st & ST_RELATIME ? MS_RELATIME : MS_STRICTATIME);
 }
 
-/* File systems that nvwa-init mounts, where they are mounted here, for systemd to find them there. */
+/* File systems that nvwa-init mounts if they are mounted here, for systemd to find them there. */
 static const struct {
 	const char *type, *dir;
 	bool any_options;	/* or only if it has those that systemd and the kernel give it */

@@ -44,7 +44,7 @@ is "the steps up to the program's first instruction make up the blackout" \
 is "every moment is there" "$(jq -r '[.steps[].step] as $have |
 	["stopped", "dumped", "captured", "saved", "described", "jump", "kernel-told", "devices-quieted",
 	 "cpus-parked", "kernel-entry", "init-start",
-	 "modules", "adopted", "memory-added", "root-mounted", "exec-init", "systemd", "generators",
+	 "modules", "adopted", "memory-added", "root-mounted", "root-entered", "exec-init", "systemd", "generators",
 	 "units-loaded", "network", "restore", "first-packet", "settled"] - $have | join(" ")' "$report")" ""
 ok "moments are in their order" jq -e '[.steps[].start_ms] | . == sort' "$report"
 near "until the first packet goes out" "$(jq -r '.apps[0].stop_ms as $stop |
