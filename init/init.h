@@ -71,10 +71,12 @@ void sizes_grow(void);
 void root_listen(void);
 int root_mount(struct error *err);
 
-/* state.c: what is left in NVWA_STATE_DIR for the nvwa command. */
+/* state.c: what is in NVWA_STATE_DIR. */
 void state_keep_maps(void);
 void state_failed(const char *why);
 void state_write_timeline(void);
+/* Network links have the names that they had in the old kernel. */
+void state_name_links(void);
 
 /* ahead.c: programs that are to go on before the machine's init starts, on its root. */
 void ahead_run(const char *orders);

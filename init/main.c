@@ -79,6 +79,7 @@ int main(int argc, char **argv)
 		timeline_stamp("memory-added");
 		if (record_unpack(&record, &err))
 			boot_without_record(keeper, err.text);
+		state_name_links();
 		timeline_stamp("record-unpacked");
 	}
 	orders_mounts(record.orders ? record.orders : "");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What nvwa-init leaves in NVWA_STATE_DIR for the nvwa command. */
+/* What is in NVWA_STATE_DIR: most is left there for the nvwa command. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "lib/base/file.h"
 #include "lib/kexec/bootparams.h"
 #include "lib/kexec/hugepages.h"
+#include "lib/net/links.h"
 
 #define SETUP_DATA	"/sys/kernel/boot_params/setup_data"
 
@@ -77,4 +78,13 @@ void state_write_timeline(void)
 	text = timeline_text();
 	if (text)
 		file_write(NVWA_STATE_DIR "/timeline.init", text, strlen(text), 0644);
+}
+
+void state_name_links(void)
+{
+	_cleanup_free_ char *text = NULL;
+
+	/* Without the file nobody asked for it; without a name udev sees to it. */
+	if (!file_read(NVWA_STATE_DIR "/" LINKS_FILE, &text, NULL) && links_rename(text) < 0)
+		log_warning("not all network links have their names yet");
 }

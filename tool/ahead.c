@@ -12,6 +12,7 @@
 #include "lib/apps/first.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/net/links.h"
 #include "tool/carry.h"
 #include "tool/orders.h"
 
@@ -257,6 +258,9 @@ static bool is_mounted(const char *dir)
 
 int ahead_make_ready(const struct ahead *ahead, struct error *err)
 {
+	/* No fstab: that of this machine has been seen to. */
+	if (first_needs_devices("/dev/null", NVWA_STATE_DIR "/" LINKS_FILE, "/sys/class/net"))
+		return error_set(err, ENODEV, "network links have to be found by udev");
 	for (char **dir = ahead->mounts; dir && *dir; dir++) {
 		_cleanup_free_ char *output = NULL;
 		char *const argv[] = { "mount", *dir, NULL };

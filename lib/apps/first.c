@@ -21,6 +21,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/base/param.h"
+#include "lib/net/links.h"
 #include "uapi/record.h"
 
 #define FIRST		"nvwa-first.target"
@@ -87,8 +88,9 @@ bool first_needs_devices(const char *fstab, const char *list, const char *links)
 		return false;
 	rest = names;
 	while ((name = strsep(&rest, "\n"))) {
-		if (*name && (path_format(path, sizeof(path), "%s/%s", links, name) < 0 ||
-			      access(path, F_OK)))
+		if (*links_name(name) &&
+		    (path_format(path, sizeof(path), "%s/%s", links, name) < 0 ||
+		     access(path, F_OK)))
 			return true;
 	}
 
@@ -279,7 +281,7 @@ int first_generate(const char *state, const char *early, struct error *err)
 		return 0;
 	r = want_guards(early);
 	if (!r)
-		r = path_format(path, sizeof(path), "%s/net/links", state);
+		r = path_format(path, sizeof(path), "%s/" LINKS_FILE, state);
 	if (!r && first_needs_devices("/etc/fstab", path, "/sys/class/net")) {
 		for (size_t i = 0; !r && i < sizeof(devices) / sizeof(devices[0]); i++)
 			r = units_want(early, FIRST_READY, devices[i], devices[i]);

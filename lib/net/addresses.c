@@ -14,9 +14,9 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/net/links.h"
 #include "lib/net/net.h"
 
-#define LINKS_FILE	"net/links"	/* one name a line */
 #define BATCH_FILE	"net/batch"	/* for ip -batch */
 
 static void json_putp(struct json_object **object)
@@ -37,18 +37,6 @@ static int64_t number(struct json_object *o, const char *key)
 	struct json_object *value;
 
 	return json_object_object_get_ex(o, key, &value) ? json_object_get_int64(value) : 0;
-}
-
-static bool has_flag(struct json_object *link, const char *flag)
-{
-	struct json_object *flags;
-
-	if (!json_object_object_get_ex(link, "flags", &flags))
-		return false;
-	for (size_t i = 0; i < json_object_array_length(flags); i++)
-		if (strcmp(json_object_get_string(json_object_array_get_idx(flags, i)), flag) == 0)
-			return true;
-	return false;
 }
 
 /* Lifetimes are seconds, or 2^32-1 for "forever" (INFINITY_LIFE_TIME, net/addrconf.h). */
@@ -84,6 +72,20 @@ static void put_address(FILE *batch, const char *dev, struct json_object *addres
 	fputc('\n', batch);
 }
 
+/*
+ * Only links that drive a device appear by themselves. Others are made from them by the
+ * machine's own configuration of the network.
+ */
+static void put_link(FILE *links, const char *name, struct json_object *link)
+{
+	const char *address = text(link, "permaddr") ?: text(link, "address");
+	char path[PATH_MAX];
+
+	if (path_format(path, sizeof(path), "/sys/class/net/%s/device", name) == 0 &&
+	    access(path, F_OK) == 0)
+		fprintf(links, "%s%s%s\n", name, address ? " " : "", address ?: "");
+}
+
 static int save_links(FILE *batch, FILE *links, struct error *err)
 {
 	char *const argv[] = { "ip", "-json", "addr", "show", "up", NULL };
@@ -105,8 +107,7 @@ static int save_links(FILE *batch, FILE *links, struct error *err)
 
 		if (!name)
 			continue;
-		if (!has_flag(link, "LOOPBACK"))
-			fprintf(links, "%s\n", name);
+		put_link(links, name, link);
 		fprintf(batch, "link set dev %s mtu %lld up\n", name,
 			(long long)number(link, "mtu"));
 		if (!json_object_object_get_ex(link, "addr_info", &addresses))
@@ -185,7 +186,7 @@ int net_save(const char *dir, struct error *err)
 	return r;
 }
 
-/* udev renames links when it first sees them: wait for the final name. */
+/* Where nvwa-init could not, udev renames links when it first sees them. */
 static int wait_for_link(const char *name, int deadline_ms)
 {
 	const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
@@ -215,7 +216,7 @@ int net_restore(const char *dir, int deadline_ms, struct error *err)
 
 	rest = links;
 	while ((name = strsep(&rest, "\n")))
-		if (*name && wait_for_link(name, deadline_ms) < 0)
+		if (*links_name(name) && wait_for_link(name, deadline_ms) < 0)
 			error_set(err, ETIMEDOUT, "network link %s did not appear within %d s",
 				  name, deadline_ms / 1000);
 	/* With -force the rest is done where one line fails, say for a link that is gone. */
