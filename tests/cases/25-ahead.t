@@ -1,0 +1,116 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Programs that are carried by their PID go on before systemd starts, and find everything as
+# it was: a file system of /etc/fstab, files in /tmp, settings of sysctl.d, the name
+# of the network link. What needs systemd goes on after it, and the check says why.
+
+# shellcheck disable=SC2016,SC2034 # the guest's shell and jq expand; lib.sh reads extra_debs
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+port=7
+make -s -C "$tests_dir/workloads" || give_up "the workloads compile"
+truncate -s 64M "$out/srv.img"
+mkfs.ext4 -q -F "$out/srv.img" || give_up "a file system is made"
+
+extra_debs=(apparmor)
+guest_up --suite trixie --kernel 6.12 --memory 2048 --cpus 2 --append net.ifnames=1 \
+	--qemu "-drive file=$out/srv.img,if=virtio,format=raw,cache=unsafe"
+"$top/lab/push" "$top/build/tests/workloads/echo" /usr/local/bin/
+guest 'echo "/dev/vdb /srv ext4 rw,noatime 0 2" >>/etc/fstab
+	systemctl daemon-reload && mount /srv
+	echo net.core.somaxconn=8000 >/etc/sysctl.d/50-test.conf
+	sysctl -q -p /etc/sysctl.d/50-test.conf' || give_up "the guest is set up"
+
+# start COMMAND...: a program with a session of its own; its PID.
+start() {
+	guest "setsid $* </dev/null >/dev/null 2>&1 & echo \$!"
+}
+guest 'echo 20000 >/proc/sys/kernel/ns_last_pid'
+echo=$(start "/usr/local/bin/echo $port")
+held=$(start "/root/guest/held.py /srv 9 6000")
+logs=$(start 'python3 -c "
+import socket, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.connect(\"/dev/log\")
+time.sleep(1e6)"')
+
+# when PID: did it go on before systemd started, or after that?
+when() {
+	jq -r --arg name "pid-$1" '(.steps[] | select(.step == "systemd") | .end_ms) as $systemd |
+		.apps[] | select(.name == $name) |
+		if .end_ms < $systemd then "before" else "after" end' "$out/report.json"
+}
+links() {
+	guest 'ip -o link show up | cut -d: -f2'
+}
+held_facts() {
+	guest "ss -ltnH sport = 9 | tr -s ' ' | cut -d' ' -f3
+		stat -c %d:%i /proc/$held/fd/4 /tmp/held | uniq | wc -l
+		findmnt -no SOURCE,OPTIONS /srv /tmp; cat /etc/hostname"
+}
+# updated RELEASE: all programs go on; the network is as it was.
+updated() {
+	links >"$out/links.before"
+	held_facts >"$out/held.before"
+	client_start probe "$tests_dir/clients/probe.py" "$guest_ip" "$port" --period 10 --tcp
+	update_to "$1"
+	guest nvwa report --json >"$out/report.json"
+	ok "the program answers again" client_advances probe
+	client_stop probe
+	is "no datagram is answered twice, and its TCP connection lives" \
+		"$(jq -r '"\(.twice) \(.unknown) \(.tcp.outcome) \(.tcp.wrong)"' "$out/probe.json")" \
+		"0 0 ok 0"
+	is "network links have their names" "$(links)" "$(cat "$out/links.before")"
+	held_facts >"$out/held.after"
+	ok "queue, file in /tmp, and file system are as before" diff "$out/held.before" \
+		"$out/held.after"
+	is "the file system was there all the time, and the host's name" \
+		"$(guest 'mkdir -p /root/below && mount --bind / /root/below && ls -A /root/below/srv
+			umount /root/below; cut -d" " -f2 /srv/log | sort -u')" \
+		"$(guest cat /etc/hostname)"
+}
+
+# --- one of them needs systemd -------------------------------------------------
+
+restore_config "" "$echo $held $logs"
+like "the check says which has to wait, and why" "$(guest nvwa check 2>&1)" \
+	"pid-$logs .*not before: it sends to the local socket /run/systemd/journal/dev-log"
+updated "$(lab_kernel trixie 7)"
+is "two went ahead of systemd, one did not" "$(when "$echo") $(when "$held") $(when "$logs")" \
+	"before before after"
+is "each has its scope" "$(guest "cat /proc/$echo/cgroup /proc/$held/cgroup /proc/$logs/cgroup
+	systemctl is-active nvwa-$echo.scope nvwa-$held.scope nvwa-$logs.scope" | paste -sd' ')" \
+	"0::/system.slice/nvwa-$echo.scope 0::/system.slice/nvwa-$held.scope 0::/system.slice/nvwa-$logs.scope active active active"
+
+# --- all go ahead, to a machine with a firewall and AppArmor -------------------------
+
+guest "kill $logs; systemctl -q enable nftables && systemctl start nftables &&
+	nft add table inet mine && nft list ruleset >/etc/nftables.conf" ||
+	give_up "a packet filter is set up"
+tables=$(guest nft list tables)
+restore_config "" "$echo $held"
+updated "$(lab_kernel trixie 6.12)"
+is "they went ahead of systemd" "$(when "$echo") $(when "$held")" "before before"
+is "the machine's packet filter is there, the lock is not" "$(guest nft list tables)" \
+	"$tables"
+ok "AppArmor has its profiles before they go on" guest '
+	loaded=$(journalctl -b -o short-monotonic | grep -m 1 "apparmor=.STATUS.*profile_load")
+	test -n "$loaded" && dmesg | grep -m 1 "apparmor=.STATUS.*profile_load" |
+	awk -F "[][]" "{ exit !(\$2 < $(systemctl show -P UserspaceTimestampMonotonic) / 1e6) }"'
+is "memory is charged where it is used" "$(guest "
+	current=\$(cat /sys/fs/cgroup/system.slice/nvwa-$held.scope/memory.current)
+	rss=\$(awk '/RssAnon/ { print \$2 * 1024 }' /proc/$held/status)
+	test \$current -ge \$rss && echo yes || echo \$current \$rss")" yes
+is "the boot was one as ever" "$(guest 'systemctl is-active nvwa-net nvwa-resume multi-user.target
+	systemctl --failed --plain --no-legend' | paste -sd' ')" "inactive inactive active"
+
+# --- none does ---------------------------------------------------------------------
+
+guest 'echo "ahead_of_systemd: no" >/etc/nvwa/nvwa-server.yaml'
+like "the check says that it is switched off" "$(guest nvwa check 2>&1)" \
+	"not before: ahead_of_systemd is switched off"
+updated "$(lab_kernel trixie 7)"
+is "they went on after systemd" "$(when "$echo") $(when "$held")" "after after"
+no_splats
+done_testing

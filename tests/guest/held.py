@@ -1,0 +1,23 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""A program that needs much of its machine: a file system of its own, a file in /tmp, a long
+queue of connections, the name of the host. It writes a line of what it sees to DIR/log ten
+times a second, by opening the file anew.
+"""
+
+import socket
+import sys
+import time
+
+where, port, backlog = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind(("", port))
+listener.listen(backlog)
+held = open("/tmp/held", "a", encoding="ascii")     # pylint: disable=consider-using-with
+while True:
+    with open(f"{where}/log", "a", encoding="ascii") as log:
+        log.write(f"{time.clock_gettime(time.CLOCK_BOOTTIME):.3f} {socket.gethostname()}\n")
+    held.write("x")
+    held.flush()
+    time.sleep(0.1)
