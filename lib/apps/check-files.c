@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What stands against carrying an app: its open files. */
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "lib/apps/files.h"
 #include "lib/apps/sockets.h"
 #include "lib/base/cleanup.h"
+#include "lib/net/net.h"
 
 /* Documentation/admin-guide/devices.txt of the kernel: memory devices */
 #define MEMORY_MAJOR	1
@@ -24,6 +26,7 @@ struct file_checker {
 	struct unix_sockets all;
 	uint32_t *own;			/* unix sockets of the app */
 	size_t nr_own;
+	char *late;			/* of net_late_addresses() */
 	char peer[sizeof(((struct unix_socket *)0)->name)];	/* name of one that is another's */
 };
 
@@ -113,6 +116,33 @@ static void check_unix(struct file_checker *fc, const struct open_file *f, const
 		  peer && peer->name[0] ? peer->name : s->name);
 }
 
+/* Is a socket bound to an address that it will not find? */
+static void check_address(struct file_checker *fc, const struct open_file *f, int fd,
+			  const char *who)
+{
+	struct sockaddr_storage own = { 0 };
+	socklen_t len = sizeof(own);
+	char text[INET6_ADDRSTRLEN];
+	const char *address = text, *line = fc->late;
+	size_t nr;
+
+	if (getsockname(fd, (struct sockaddr *)&own, &len) ||
+	    getnameinfo((struct sockaddr *)&own, len, text, sizeof(text), NULL, 0,
+			NI_NUMERICHOST))
+		return;
+	if (!strncmp(address, "::ffff:", 7) && strchr(address, '.'))
+		address += 7;
+	/* A link's own address has the link behind it. */
+	nr = strcspn(address, "%");
+	for (; line && *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		if (!strncmp(line, address, nr) && line[nr] == ' ')
+			check_say(fc->c, true, "%s holds descriptor %d, a socket at %.*s, an address of "
+				  "the network link %.*s, which systemd has to make again first. End "
+				  "the connection, or take the program off the list", who, f->fd,
+				  (int)nr, address, (int)strcspn(line + nr + 1, "\n"), line + nr + 1);
+	}
+}
+
 static void check_socket(struct file_checker *fc, const struct open_file *f, const char *who)
 {
 	_cleanup_close_ int fd = pidfd_take(f->pid, f->fd);
@@ -129,6 +159,7 @@ static void check_socket(struct file_checker *fc, const struct open_file *f, con
 		    protocol != IPPROTO_UDPLITE)
 			check_say(fc->c, true, "%s holds descriptor %d, a socket of IP protocol "
 				  "%d, which cannot be restored", who, f->fd, protocol);
+		check_address(fc, f, fd, who);
 	} else if (domain != AF_NETLINK && domain != AF_PACKET) {
 		check_say(fc->c, true, "%s holds descriptor %d, a socket of address family %d, "
 			  "which cannot be restored", who, f->fd, domain);
@@ -178,11 +209,14 @@ static int scan(struct file_checker *fc)
 
 	r = unix_sockets_read(&fc->all);
 	if (!r)
+		r = net_late_addresses(&fc->late, NULL);
+	if (!r)
 		r = open_files_scan(app->pids, app->nr_pids, note_own, fc);
 	if (!r)
 		r = open_files_scan(app->pids, app->nr_pids, check_file, fc);
 	unix_sockets_free(&fc->all);
 	free(fc->own);
+	free(fc->late);
 
 	return r;
 }

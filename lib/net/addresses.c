@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Links, addresses and routes over the jump, replayed by iproute2 as a batch. */
 #include <errno.h>
-#include <json-c/json.h>
 #include <limits.h>
 #include <net/if.h>
 #include <stdbool.h>
@@ -14,30 +13,12 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/net/json.h"
 #include "lib/net/links.h"
 #include "lib/net/net.h"
+#include "lib/net/virtual.h"
 
 #define BATCH_FILE	"net/batch"	/* for ip -batch */
-
-static void json_putp(struct json_object **object)
-{
-	json_object_put(*object);
-}
-#define _cleanup_json_ __attribute__((cleanup(json_putp)))
-
-static const char *text(struct json_object *o, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(o, key, &value) ? json_object_get_string(value) : NULL;
-}
-
-static int64_t number(struct json_object *o, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(o, key, &value) ? json_object_get_int64(value) : 0;
-}
 
 /* Lifetimes are seconds, or 2^32-1 for "forever" (INFINITY_LIFE_TIME, net/addrconf.h). */
 static void put_lifetime(FILE *batch, const char *name, int64_t seconds)
@@ -48,24 +29,24 @@ static void put_lifetime(FILE *batch, const char *name, int64_t seconds)
 
 static void put_address(FILE *batch, const char *dev, struct json_object *address)
 {
-	const char *local = text(address, "local");
-	const char *peer = text(address, "address");
-	const char *broadcast = text(address, "broadcast");
-	const char *scope = text(address, "scope");
-	const char *family = text(address, "family");
+	const char *local = json_word(address, "local");
+	const char *peer = json_word(address, "address");
+	const char *broadcast = json_word(address, "broadcast");
+	const char *scope = json_word(address, "scope");
+	const char *family = json_word(address, "family");
 
 	if (!local || !family)
 		return;
 	fprintf(batch, "addr replace %s", local);
 	if (peer)
 		fprintf(batch, " peer %s", peer);
-	fprintf(batch, "/%lld dev %s", (long long)number(address, "prefixlen"), dev);
+	fprintf(batch, "/%lld dev %s", (long long)json_int(address, "prefixlen"), dev);
 	if (broadcast)
 		fprintf(batch, " broadcast %s", broadcast);
 	if (scope)
 		fprintf(batch, " scope %s", scope);
-	put_lifetime(batch, "valid_lft", number(address, "valid_life_time"));
-	put_lifetime(batch, "preferred_lft", number(address, "preferred_life_time"));
+	put_lifetime(batch, "valid_lft", json_int(address, "valid_life_time"));
+	put_lifetime(batch, "preferred_lft", json_int(address, "preferred_life_time"));
 	/* The address was ours a second ago: it is usable at once. */
 	if (strcmp(family, "inet6") == 0)
 		fputs(" nodad", batch);
@@ -78,7 +59,7 @@ static void put_address(FILE *batch, const char *dev, struct json_object *addres
  */
 static void put_link(FILE *links, const char *name, struct json_object *link)
 {
-	const char *address = text(link, "permaddr") ?: text(link, "address");
+	const char *address = json_word(link, "permaddr") ?: json_word(link, "address");
 	char path[PATH_MAX];
 
 	if (path_format(path, sizeof(path), "/sys/class/net/%s/device", name) == 0 &&
@@ -86,10 +67,10 @@ static void put_link(FILE *links, const char *name, struct json_object *link)
 		fprintf(links, "%s%s%s\n", name, address ? " " : "", address ?: "");
 }
 
-static int save_links(FILE *batch, FILE *links, struct error *err)
+/* All links that are up; freed with json_object_put(). */
+static int list_links(struct json_object **list, struct error *err)
 {
-	char *const argv[] = { "ip", "-json", "addr", "show", "up", NULL };
-	_cleanup_json_ struct json_object *list = NULL;
+	char *const argv[] = { "ip", "-json", "-details", "addr", "show", "up", NULL };
 	_cleanup_free_ char *output = NULL;
 	int r;
 
@@ -97,24 +78,65 @@ static int save_links(FILE *batch, FILE *links, struct error *err)
 	if (r != 0)
 		return error_set(err, r < 0 ? -r : EIO, "cannot list the network addresses: "
 				 "'ip -json addr show' failed. Install iproute2");
-	list = json_tokener_parse(output);
-	if (!list || !json_object_is_type(list, json_type_array))
+	*list = json_tokener_parse(output);
+	if (!json_object_is_type(*list, json_type_array))
 		return error_set(err, EBADMSG, "'ip -json addr show' printed no JSON list");
 
+	return 0;
+}
+
+int net_late_addresses(char **text, struct error *err)
+{
+	_cleanup_json_ struct json_object *list = NULL;
+	_cleanup_fclose_ FILE *out = NULL;
+	size_t len;
+	int r;
+
+	r = list_links(&list, err);
+	if (r < 0)
+		return r;
+	out = open_memstream(text, &len);
+	if (!out)
+		return -ENOMEM;
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *link = json_object_array_get_idx(list, i);
+		struct json_object *addresses = json_member(link, "addr_info");
+
+		if (!addresses || virtual_returns(list, link))
+			continue;
+		for (size_t j = 0; j < json_object_array_length(addresses); j++)
+			fprintf(out, "%s %s\n",
+				json_word(json_object_array_get_idx(addresses, j), "local"),
+				json_word(link, "ifname"));
+	}
+
+	return fflush(out) ? -ENOMEM : 0;
+}
+
+static int save_links(FILE *batch, FILE *links, struct error *err)
+{
+	_cleanup_json_ struct json_object *list = NULL;
+	int r;
+
+	r = list_links(&list, err);
+	if (r < 0)
+		return r;
+	virtual_make(batch, list);
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *link = json_object_array_get_idx(list, i), *addresses;
-		const char *name = text(link, "ifname");
+		const char *name = json_word(link, "ifname");
 
-		if (!name)
+		if (!name || !virtual_returns(list, link))
 			continue;
 		put_link(links, name, link);
 		fprintf(batch, "link set dev %s mtu %lld up\n", name,
-			(long long)number(link, "mtu"));
+			(long long)json_int(link, "mtu"));
 		if (!json_object_object_get_ex(link, "addr_info", &addresses))
 			continue;
 		for (size_t j = 0; j < json_object_array_length(addresses); j++)
 			put_address(batch, name, json_object_array_get_idx(addresses, j));
 	}
+	virtual_settle(batch, list);
 	return 0;
 }
 

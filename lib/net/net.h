@@ -28,6 +28,12 @@ int net_first_packet(uint32_t tsc_khz, uint64_t *tsc);
 /* Remove the lock; also CRIU's own nftables tables if any were left. 0 if there is none. */
 int net_unlock(struct error *err);
 
+/*
+ * Addresses that are not there when programs are restored, as what makes their link is not nvwa's
+ * to start: lines "ADDRESS LINK", malloc()ed.
+ */
+int net_late_addresses(char **text, struct error *err);
+
 /* Save links, addresses and routes as files into <dir>/net/. */
 int net_save(const char *dir, struct error *err);
 
