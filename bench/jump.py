@@ -91,6 +91,25 @@ def other(guest, kernel, size, append):
     raise Failure("the kernel that kexec-tools started did not get to its /init")
 
 
+def without_each(guest, kernel, result):
+    """What kexec-tools takes with all of nvwa's parameters but one: {parameter: millions}."""
+    words = result["parameters"].split()
+    out = {}
+    for word in words:
+        guest.sh("systemctl is-system-running --wait >/dev/null || :")
+        out[word] = other(guest, kernel, result["initramfs"],
+                          " ".join(each for each in words if each != word))
+        print(f"  without {word}: {out[word]:.1f}", flush=True)
+    return out
+
+
+def savings(run):
+    """What each parameter saves, the most first: [(text, millions)]."""
+    saved = {word: least - run["other"] for word, least in run.get("without", {}).items()}
+    return [(f"saved by {word}", round(least, 1))
+            for word, least in sorted(saved.items(), key=lambda item: -item[1])]
+
+
 def run(name, number, options, about):
     suite, kernel, megabytes = JUMPS[name]
     result = {"name": name, "pair": number, "error": None}
@@ -109,6 +128,8 @@ def run(name, number, options, about):
                 for side, append in (("other", result["parameters"]), ("plain", "")):
                     guest.sh("systemctl is-system-running --wait >/dev/null || :")
                     result[side] = other(guest, kernel, result["initramfs"], append)
+                if options.parameters:
+                    result["without"] = without_each(guest, kernel, result)
             guest.no_splats()
     except Failure as failure:
         result["error"] = str(failure)
@@ -154,6 +175,7 @@ def summary(runs):
             result["ratio"] = round(result["other"] / result["ours"], 2)
             result["plain_ratio"] = round(result["plain"] / result["ours"], 2)
             result["spread"]["other"] = memory.spread([run["other"] for run in both])
+            result["savings"] = savings(both[-1])
         results.append(result)
     for name, (large, small) in RATIOS.items():
         pair = [good_runs(runs, jump) for jump in (large, small)]
@@ -185,6 +207,7 @@ def as_text(results, about):
                                f"{result['from']} to itself, {result['runs']} runs"))
         out += [f"  {step:<40} {value:9.1f}" for step, value in
                 sorted(result["steps"].items(), key=lambda item: -item[1])]
+        out += [f"  {text:<50} {saved:9.1f}" for text, saved in result.get("savings", [])]
     out += ["", "kexec: kexec-tools, an initramfs of the same size and nvwa's parameters; plain: with",
             "the machine's own parameters"]
     return "\n".join(out)
@@ -205,5 +228,6 @@ def as_markdown(results, about):
                    f"itself, nvwa's initramfs: {result['initramfs_kb']} KiB |")
         out += [f"| {step} | {value} | | | | | | |" for step, value in
                 sorted(result["steps"].items(), key=lambda item: -item[1])]
+        out += [f"| {text} | | {saved} | | | | | |" for text, saved in result.get("savings", [])]
     out += ["", "In millions of instructions."]
     return "\n".join(out) + "\n"
