@@ -226,8 +226,10 @@ static int resume_ahead(void)
 		return EXIT_FAILURE;
 	}
 	resume_files();
-	unlink(NVWA_STATE_DIR "/" CARRY_TMP);
 	resume_net();
+	/* Once is enough, also if services are yet to come. */
+	unlink(NVWA_STATE_DIR "/" CARRY_TMP);
+	tree_remove(NVWA_STATE_DIR "/net");
 	for (char **name = ahead.apps; *name; name++) {
 		if (resume_app(*name, 0) == EXIT_OK)
 			note_scope(*name);
