@@ -62,12 +62,14 @@ static bool is_no_matter(const struct mntent *m)
 static bool is_in_fstab(const char *dir)
 {
 	_cleanup_mntent_ FILE *fstab = setmntent("/etc/fstab", "re");
-	struct mntent *m;
+	struct mntent m;
+	char line[4096];
 
-	while (fstab && (m = getmntent(fstab))) {
-		if (!strcmp(m->mnt_dir, dir))
-			return !hasmntopt(m, "_netdev") && !strchr(m->mnt_fsname, ':') &&
-			       strncmp(m->mnt_fsname, "//", 2) != 0;
+	/* The caller is in the middle of another table, of which getmntent() keeps but one. */
+	while (fstab && getmntent_r(fstab, &m, line, sizeof(line))) {
+		if (!strcmp(m.mnt_dir, dir))
+			return !hasmntopt(&m, "_netdev") && !strchr(m.mnt_fsname, ':') &&
+			       strncmp(m.mnt_fsname, "//", 2) != 0;
 	}
 	return false;
 }
