@@ -3,6 +3,7 @@
 #include "tool/ahead.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,12 +60,14 @@ static bool is_no_matter(const struct mntent *m)
 }
 
 /* mount(8) can mount it again by its directory, without the network. */
-static bool is_in_fstab(const char *dir)
+static bool is_in_fstab(const char *root, const char *dir)
 {
-	_cleanup_mntent_ FILE *fstab = setmntent("/etc/fstab", "re");
+	_cleanup_mntent_ FILE *fstab = NULL;
+	char path[PATH_MAX], line[4096];
 	struct mntent m;
-	char line[4096];
 
+	if (path_format(path, sizeof(path), "%s/etc/fstab", root) == 0)
+		fstab = setmntent(path, "re");
 	/* The caller is in the middle of another table, of which getmntent() keeps but one. */
 	while (fstab && getmntent_r(fstab, &m, line, sizeof(line))) {
 		if (!strcmp(m.mnt_dir, dir))
@@ -74,27 +77,29 @@ static bool is_in_fstab(const char *dir)
 	return false;
 }
 
-/* Call fn for each directory that must be mounted, with one reason at most against it. */
-static int each_mount(int (*fn)(void *ctx, const char *dir), void *ctx, struct error *err)
+int ahead_mounts(const char *root, FILE *out, struct error *err)
 {
-	_cleanup_mntent_ FILE *table = setmntent("/proc/1/mounts", "re");
+	_cleanup_mntent_ FILE *table = NULL;
+	char path[PATH_MAX];
 	struct mntent *m;
-	int r = 0;
 
+	if (path_format(path, sizeof(path), "%s/proc/1/mounts", root) == 0)
+		table = setmntent(path, "re");
 	if (!table)
 		return error_set(err, errno, "cannot read /proc/1/mounts: %s", strerror(errno));
-	while (!r && (m = getmntent(table))) {
-		if (orders_mount(m))
-			r = fn ? fn(ctx, m->mnt_dir) : 0;
-		else if (is_no_matter(m))
+	while ((m = getmntent(table))) {
+		if (!orders_mount(m) && is_no_matter(m))
 			continue;
-		else if (!strcmp(m->mnt_type, "autofs") || !is_in_fstab(m->mnt_dir))
+		if (!orders_mount(m) &&
+		    (!strcmp(m->mnt_type, "autofs") || !is_in_fstab(root, m->mnt_dir)))
 			return error_set(err, ENOTSUP, "%s (%s) is mounted by systemd", m->mnt_dir,
 					 m->mnt_type);
-		else
-			r = fn ? fn(ctx, m->mnt_dir) : 0;
+		/* A name with a line's end would have to be quoted. */
+		if (strchr(m->mnt_dir, '\n'))
+			return error_set(err, ENOTSUP, "%s has an odd name", m->mnt_dir);
+		fprintf(out, "mount %s\n", m->mnt_dir);
 	}
-	return r;
+	return 0;
 }
 
 static bool has_apparmor(void)
@@ -108,12 +113,17 @@ static bool has_apparmor(void)
 
 static int machine_allows(struct error *err)
 {
+	_cleanup_free_ char *lines = NULL;
+	_cleanup_fclose_ FILE *out = NULL;
+	size_t len;
+
 	if (access("/sys/fs/selinux/enforce", F_OK) == 0)
 		return error_set(err, ENOTSUP, "SELinux has no policy before systemd has started");
 	if (has_apparmor() && access(APPARMOR_LOAD, X_OK) < 0)
 		return error_set(err, ENOTSUP, "AppArmor is loaded by apparmor.service, and there "
 				 "is no " APPARMOR_LOAD);
-	return each_mount(NULL, NULL, err);
+	out = open_memstream(&lines, &len);
+	return out ? ahead_mounts("", out, err) : -ENOMEM;
 }
 
 int ahead_allowed(const struct app *app, struct error *err)
@@ -130,15 +140,6 @@ int ahead_allowed(const struct app *app, struct error *err)
 		return error_set(err, -r, "its open files cannot be looked at: %s", strerror(-r));
 	return r == 0 ? 0 : error_set(err, ENOTSUP, "it sends to the local socket %s, which "
 				      "another program has", peer);
-}
-
-static int put_mount(void *out, const char *dir)
-{
-	/* Its name would have to be quoted. */
-	if (strpbrk(dir, " \t\n"))
-		return -ENOTSUP;
-	fprintf(out, "mount %s\n", dir);
-	return 0;
 }
 
 int ahead_save(const struct app *apps, size_t nr_apps, struct error *err)
@@ -158,7 +159,7 @@ int ahead_save(const struct app *apps, size_t nr_apps, struct error *err)
 		if (ahead_allowed(&apps[i], &why) == 0 && ++nr)
 			fprintf(f, "app %s\n", apps[i].name);
 	}
-	if (nr == 0 || each_mount(put_mount, f, &why) < 0)
+	if (nr == 0 || ahead_mounts("", f, &why) < 0)
 		return 0;
 	if (has_apparmor())
 		fprintf(f, "guard " APPARMOR_LOAD "\n");

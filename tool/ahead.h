@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include "lib/apps/app.h"
 #include "lib/base/error.h"
 
@@ -16,6 +17,13 @@
  * what holds for all of them on this machine, and any other for what holds for it alone.
  */
 int ahead_allowed(const struct app *app, struct error *err);
+
+/*
+ * Write a line "mount DIRECTORY" for each file system that must be mounted for programs to go
+ * ahead, in the order of mounting. -ENOTSUP: there is one that only systemd can mount, and err
+ * names it. root is "" but for tests.
+ */
+int ahead_mounts(const char *root, FILE *out, struct error *err);
 
 /* Seconds that nvwa-init waits for each program. */
 #define AHEAD_SECONDS	180
