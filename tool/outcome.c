@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What came of an update: a result for each app, and the report that stays. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -16,6 +18,37 @@
 #include "tool/json.h"
 #include "tool/machine.h"
 #include "tool/outcome.h"
+
+/* In the directory of an app. */
+#define OUTCOME_FILE	"result.json"
+#define BEGUN_FILE	"begun"
+
+static int begun_path(const char *name, char *path, size_t size)
+{
+	return path_format(path, size, NVWA_STATE_DIR "/" CARRY_APPS "/%s/" BEGUN_FILE, name);
+}
+
+int outcome_begin(const char *name)
+{
+	char path[PATH_MAX];
+	int fd, r;
+
+	r = begun_path(name, path, sizeof(path));
+	if (r < 0)
+		return r;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+bool outcome_begun(const char *name)
+{
+	char path[PATH_MAX];
+
+	return begun_path(name, path, sizeof(path)) == 0 && access(path, F_OK) == 0;
+}
 
 static int write_json(const char *path, struct json_object *o)
 {
@@ -234,7 +267,8 @@ int outcome_write(struct json_object *update, int keeper, const struct nvwa_rele
 		if (!result) {
 			result = json_object_new_object();
 			json_put_text(result, "outcome", "failed");
-			json_put_text(result, "detail", "its restore was never started");
+			json_put_text(result, "detail", outcome_begun(json_object_get_string(name)) ?
+				      "its restore did not end" : "its restore was never started");
 		}
 		all = all && is_resumed(result);
 		inserted += json_number(result, "inserted");

@@ -16,9 +16,11 @@
 int outcome_app(const char *dir, int status, const struct app_restored *done,
 		uint64_t start, const char *detail);
 
-#define OUTCOME_FILE	"result.json"	/* in the directory of an app */
+/* Note that the restore of an app, by name, begins: -EEXIST, it did already. */
+int outcome_begin(const char *name);
+bool outcome_begun(const char *name);
 
-/* The result of an app, by name; NULL, it was not tried. */
+/* The result of an app, by name; NULL, there is none. */
 struct json_object *outcome_read(const char *name);
 
 /* Did this app (by name) go on? */

@@ -78,7 +78,10 @@ static int resume_net(void)
 	return EXIT_OK;
 }
 
-/* Restore one app and keep what came of it for settle and the report. */
+/*
+ * Restore one app and keep what came of it for settle and the report. It is tried once: what
+ * a try that was killed has left, files of shared memory for one, is not what it should be.
+ */
 static int resume_app(const char *name, pid_t placeholder)
 {
 	struct app_restored done = { 0 };
@@ -89,6 +92,8 @@ static int resume_app(const char *name, pid_t placeholder)
 
 	r = path_format(dir, sizeof(dir), NVWA_STATE_DIR "/" CARRY_APPS "/%s", name);
 	if (r == 0)
+		r = outcome_begin(name);
+	if (r == 0)
 		r = app_restore(dir, placeholder, &done, &err);
 	if (r < 0) {
 		if (!err.text[0])
@@ -97,14 +102,6 @@ static int resume_app(const char *name, pid_t placeholder)
 	}
 	outcome_app(dir, r, &done, start, err.text);
 	return r < 0 ? EXIT_FAILURE : EXIT_OK;
-}
-
-static bool was_tried(const char *name)
-{
-	char path[PATH_MAX];
-
-	return path_format(path, sizeof(path), NVWA_STATE_DIR "/" CARRY_APPS "/%s/" OUTCOME_FILE,
-			   name) == 0 && access(path, F_OK) == 0;
 }
 
 static int resume_unit(const char *name)
@@ -165,7 +162,7 @@ static int resume_programs(void)
 			struct json_object *app = json_object_array_get_idx(apps, i);
 
 			if (strcmp(json_text(app, "kind"), "program") != 0 ||
-			    was_tried(json_text(app, "name")))
+			    outcome_begun(json_text(app, "name")))
 				continue;
 			sd_notify(0, "EXTEND_TIMEOUT_USEC=" PROGRAM_TIMEOUT);
 			if (resume_app(json_text(app, "name"), 0) != EXIT_OK)
