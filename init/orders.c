@@ -7,7 +7,7 @@
  *   run_flags FLAGS	the same for the tmpfs on /run
  *   run_size BYTES	its size
  *   run_inodes NUMBER	how many files it may have
- *   sysctl PATH VALUE	PATH below /proc/sys
+ *   sysctl PATH VALUE	PATH below /proc/sys; those of the network when links have their names
  *   mask_generator NAME	one of systemd's
  *   mount TYPE DIR FLAGS DATA	a file system of the kernel's, as for mount(2), but
  *			that DATA has a comma before each option
@@ -30,11 +30,18 @@
 
 static int write_sysctl(const char *path, const char *value)
 {
+	_cleanup_free_ char *now = NULL;
+	size_t len = strlen(value);
 	char full[300];
 	int r = strstr(path, "..") ? -EINVAL :
 		path_format(full, sizeof(full), "/proc/sys/%s", path);
 
-	return r ? r : file_write(full, value, strlen(value), 0644);
+	/* Some cannot be written, and need not be. */
+	if (!r && !file_read(full, &now, NULL) && !strncmp(now, value, len) &&
+	    strchr("\n", now[len]))
+		return 0;
+
+	return r ? r : file_write(full, value, len, 0644);
 }
 
 static int set_last_pid(const char *value)
@@ -97,8 +104,8 @@ static int carry_out(char *line, bool in_root)
 		*rest++ = '\0';
 	if (!strcmp(line, "mount"))
 		return mount_one(rest, in_root);
-	/* All others come before the root. */
-	if (in_root)
+	/* By then network links have their names. All others come before the root. */
+	if (in_root != (!strcmp(line, "sysctl") && !strncmp(rest, "net/", 4)))
 		return 0;
 	if (!strcmp(line, "last_pid"))
 		return set_last_pid(rest);

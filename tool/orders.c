@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "lib/apps/first.h"
 #include "lib/base/cleanup.h"
@@ -178,24 +179,54 @@ static void order_sysctl(FILE *orders, const char *path)
 		fprintf(orders, "sysctl %s %s\n", name, value);
 }
 
-/* A key of sysctl.d(5): with dots, unless the first separator is a slash; it may be a pattern. */
-static void order_key(FILE *orders, char *key)
+static void order_pattern(FILE *orders, const char *names)
 {
 	char pattern[PATH_MAX];
 	glob_t found;
 
+	if (path_format(pattern, sizeof(pattern), "/proc/sys/%s", names) < 0 ||
+	    glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		order_sysctl(orders, found.gl_pathv[i]);
+	globfree(&found);
+}
+
+/* A key of sysctl.d(5): with dots, unless the first separator is a slash; it may be a pattern. */
+static void order_key(FILE *orders, char *key)
+{
 	if (key[strcspn(key, "./")] == '.') {
 		for (char *c = key; *c; c++) {
 			if (*c == '.' || *c == '/')
 				*c = *c == '.' ? '/' : '.';
 		}
 	}
-	if (strstr(key, "..") || path_format(pattern, sizeof(pattern), "/proc/sys/%s", key) < 0 ||
-	    glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
-		return;
-	for (size_t i = 0; i < found.gl_pathc; i++)
-		order_sysctl(orders, found.gl_pathv[i]);
-	globfree(&found);
+	if (!strstr(key, ".."))
+		order_pattern(orders, key);
+}
+
+/*
+ * A link has the settings of "default" from when its driver was loaded, which nvwa-init does
+ * before it knows any.
+ */
+static void order_links(FILE *orders)
+{
+	static const char *const families[] = { "ipv4", "ipv6" };
+	_cleanup_closedir_ DIR *dir = opendir("/sys/class/net");
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		char path[PATH_MAX];
+
+		if (path_format(path, sizeof(path), "/sys/class/net/%s/device", entry->d_name) < 0 ||
+		    access(path, F_OK) < 0)
+			continue;
+		for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+			if (path_format(path, sizeof(path), "net/%s/conf/%s/*", families[i],
+					entry->d_name) == 0)
+				order_pattern(orders, path);
+		}
+	}
 }
 
 int orders_prepare(void)
@@ -226,6 +257,7 @@ int orders_prepare(void)
 		*equals = '\0';
 		order_key(orders, line);
 	}
+	order_links(orders);
 	return fflush(orders) ? -ENOMEM : file_write(SYSCTLS, text, len, 0644);
 }
 

@@ -20,7 +20,9 @@ guest_up --suite trixie --kernel 6.12 --memory 2048 --cpus 2 --append net.ifname
 guest 'echo "/dev/vdb /srv ext4 rw,noatime 0 2" >>/etc/fstab
 	systemctl daemon-reload && mount /srv
 	echo net.core.somaxconn=8000 >/etc/sysctl.d/50-test.conf
-	sysctl -q -p /etc/sysctl.d/50-test.conf' || give_up "the guest is set up"
+	sysctl -q -p /etc/sysctl.d/50-test.conf
+	link=$(ip -o -4 route show default | cut -d" " -f5)
+	sysctl -q -w "net/ipv4/conf/$link/log_martians=1" "net/ipv6/conf/$link/dad_transmits=0"' || give_up "the guest is set up"
 
 # start COMMAND...: a program with a session of its own; its PID.
 start() {
@@ -47,7 +49,8 @@ links() {
 held_facts() {
 	guest "ss -ltnH sport = 9 | tr -s ' ' | cut -d' ' -f3
 		stat -c %d:%i /proc/$held/fd/4 /tmp/held | uniq | wc -l
-		findmnt -no SOURCE,OPTIONS /srv /tmp; cat /etc/hostname"
+		findmnt -no SOURCE,OPTIONS /srv /tmp; cat /etc/hostname
+		grep -H . /proc/sys/net/ipv[46]/conf/e*/*"
 }
 # updated RELEASE: all programs go on; the network is as it was.
 updated() {
@@ -63,8 +66,9 @@ updated() {
 		"0 0 ok 0"
 	is "network links have their names" "$(links)" "$(cat "$out/links.before")"
 	held_facts >"$out/held.after"
-	ok "queue, file in /tmp, and file system are as before" diff "$out/held.before" \
+	ok "queue, file in /tmp, file system, settings of the link are as before" diff "$out/held.before" \
 		"$out/held.after"
+	is "nvwa-init could do all that it was to do" "$(guest 'dmesg | grep "nvwa-init: .*fail"')" ""
 	is "the file system was there all the time, and the host's name" \
 		"$(guest 'mkdir -p /root/below && mount --bind / /root/below && ls -A /root/below/srv
 			umount /root/below; cut -d" " -f2 /srv/log | sort -u')" \
