@@ -216,14 +216,15 @@ static void order_links(FILE *orders)
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir))) {
+		const char *link = entry->d_name;
 		char path[PATH_MAX];
 
-		if (path_format(path, sizeof(path), "/sys/class/net/%s/device", entry->d_name) < 0 ||
+		if (path_format(path, sizeof(path), "/sys/class/net/%s/device", link) < 0 ||
 		    access(path, F_OK) < 0)
 			continue;
 		for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
 			if (path_format(path, sizeof(path), "net/%s/conf/%s/*", families[i],
-					entry->d_name) == 0)
+					link) == 0)
 				order_pattern(orders, path);
 		}
 	}

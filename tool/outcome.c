@@ -267,7 +267,8 @@ int outcome_write(struct json_object *update, int keeper, const struct nvwa_rele
 		if (!result) {
 			result = json_object_new_object();
 			json_put_text(result, "outcome", "failed");
-			json_put_text(result, "detail", outcome_begun(json_object_get_string(name)) ?
+			json_put_text(result, "detail",
+				      outcome_begun(json_object_get_string(name)) ?
 				      "its restore did not end" : "its restore was never started");
 		}
 		all = all && is_resumed(result);

@@ -135,11 +135,14 @@ static void check_address(struct file_checker *fc, const struct open_file *f, in
 	/* A link's own address has the link behind it. */
 	nr = strcspn(address, "%");
 	for (; line && *line; line += strcspn(line, "\n"), line += *line == '\n') {
-		if (!strncmp(line, address, nr) && line[nr] == ' ')
-			check_say(fc->c, true, "%s holds descriptor %d, a socket at %.*s, an address of "
-				  "the network link %.*s, which systemd has to make again first. End "
-				  "the connection, or take the program off the list", who, f->fd,
-				  (int)nr, address, (int)strcspn(line + nr + 1, "\n"), line + nr + 1);
+		const char *link = line + nr + 1;
+
+		if (strncmp(line, address, nr) || line[nr] != ' ')
+			continue;
+		check_say(fc->c, true, "%s holds descriptor %d, a socket at %.*s, an address of "
+			  "the network link %.*s, which systemd has to make again first. End the "
+			  "connection, or take the program off the list", who, f->fd, (int)nr,
+			  address, (int)strcspn(link, "\n"), link);
 	}
 }
 
