@@ -142,11 +142,12 @@ void orders_carry_out(const char *orders, bool in_root)
 unsigned long long order_number(const char *orders, const char *name,
 				unsigned long long without)
 {
-	const char *order = strstr(orders, name);
+	const char *order = orders;
 
-	if (!order || (order != orders && order[-1] != '\n'))
-		return without;
-	return strtoull(order + strlen(name), NULL, 10);
+	/* It may be part of another one as well. */
+	while ((order = strstr(order, name)) && order != orders && order[-1] != '\n')
+		order++;
+	return order ? strtoull(order + strlen(name), NULL, 10) : without;
 }
 
 void orders_mounts(const char *orders)

@@ -255,11 +255,13 @@ static int resume_scopes(void)
 		return EXIT_OK;
 	rest = pids;
 	while ((pid = strsep(&rest, "\n"))) {
+		memset(&err, 0, sizeof(err));
 		if (atoi(pid) > 1 && scope_register(atoi(pid), &err) < 0) {
 			complain("%s", err.text);
 			status = EXIT_FAILURE;
 		}
 	}
+	memset(&err, 0, sizeof(err));
 	if (access(NVWA_STATE_DIR "/" APPS_WHOLE, F_OK) == 0 && net_unlock(&err) < 0) {
 		complain("%s", err.text);
 		status = EXIT_FAILURE;
