@@ -41,7 +41,8 @@ static int write_sysctl(const char *path, const char *value)
 	    strchr("\n", now[len]))
 		return 0;
 
-	return r ? r : file_write(full, value, len, 0644);
+	/* What a module has that is not there yet systemd-sysctl sets, when all are. */
+	return r || access(full, F_OK) ? r : file_write(full, value, len, 0644);
 }
 
 static int set_last_pid(const char *value)
