@@ -205,27 +205,55 @@ static void order_key(FILE *orders, char *key)
 		order_pattern(orders, key);
 }
 
+static bool same_value(const char *path, const char *other)
+{
+	_cleanup_free_ char *x = NULL, *y = NULL;
+
+	return file_read(path, &x, NULL) == 0 && file_read(other, &y, NULL) == 0 && !strcmp(x, y);
+}
+
 /*
- * A link has the settings of "default" from when its driver was loaded, which nvwa-init does
- * before it knows any.
+ * One setting of a link. What it has from the kernel the next kernel knows best; but a link has
+ * those of "default" from when its driver was loaded, before nvwa-init knows any.
  */
-static void order_links(FILE *orders)
+static void order_link(FILE *orders, const char *family, const char *link, const char *name,
+		       const char *so_far)
+{
+	char path[PATH_MAX], common[PATH_MAX];
+
+	if (path_format(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, link,
+			name) < 0 ||
+	    path_format(common, sizeof(common), "/proc/sys/net/%s/conf/default/%s", family,
+			name) < 0)
+		return;
+	if (same_value(path, common)) {
+		path_format(common, sizeof(common), "sysctl net/%s/conf/default/%s ", family, name);
+		if (!strstr(so_far, common))
+			return;
+	}
+	order_sysctl(orders, path);
+}
+
+static void order_links(FILE *orders, const char *so_far)
 {
 	static const char *const families[] = { "ipv4", "ipv6" };
-	_cleanup_closedir_ DIR *dir = opendir("/sys/class/net");
-	struct dirent *entry;
+	_cleanup_closedir_ DIR *links = opendir("/sys/class/net");
+	struct dirent *link, *entry;
+	char path[PATH_MAX];
 
-	while (dir && (entry = readdir(dir))) {
-		const char *link = entry->d_name;
-		char path[PATH_MAX];
-
-		if (path_format(path, sizeof(path), "/sys/class/net/%s/device", link) < 0 ||
+	while (links && (link = readdir(links))) {
+		if (path_format(path, sizeof(path), "/sys/class/net/%s/device", link->d_name) < 0 ||
 		    access(path, F_OK) < 0)
 			continue;
 		for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
-			if (path_format(path, sizeof(path), "net/%s/conf/%s/*", families[i],
-					link) == 0)
-				order_pattern(orders, path);
+			_cleanup_closedir_ DIR *dir = NULL;
+
+			if (path_format(path, sizeof(path), "/proc/sys/net/%s/conf/%s",
+					families[i], link->d_name) == 0)
+				dir = opendir(path);
+			while (dir && (entry = readdir(dir)))
+				order_link(orders, families[i], link->d_name, entry->d_name,
+					   so_far);
 		}
 	}
 }
@@ -233,7 +261,7 @@ static void order_links(FILE *orders)
 int orders_prepare(void)
 {
 	char *const argv[] = { "/usr/lib/systemd/systemd-sysctl", "--cat-config", NULL };
-	_cleanup_free_ char *config = NULL, *text = NULL;
+	_cleanup_free_ char *config = NULL, *text = NULL, *so_far = NULL;
 	_cleanup_fclose_ FILE *orders = NULL;
 	char *rest, *line;
 	size_t len;
@@ -258,7 +286,12 @@ int orders_prepare(void)
 		*equals = '\0';
 		order_key(orders, line);
 	}
-	order_links(orders);
+	if (fflush(orders))
+		return -ENOMEM;
+	so_far = strdup(text);
+	if (!so_far)
+		return -ENOMEM;
+	order_links(orders, so_far);
 	return fflush(orders) ? -ENOMEM : file_write(SYSCTLS, text, len, 0644);
 }
 

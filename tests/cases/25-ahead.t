@@ -19,10 +19,10 @@ guest_up --suite trixie --kernel 6.12 --memory 2048 --cpus 2 --append net.ifname
 "$top/lab/push" "$top/build/tests/workloads/echo" /usr/local/bin/
 guest 'echo "/dev/vdb /srv ext4 rw,noatime 0 2" >>/etc/fstab
 	systemctl daemon-reload && mount /srv
-	echo net.core.somaxconn=8000 >/etc/sysctl.d/50-test.conf
+	printf "net.core.somaxconn=8000\nnet.ipv4.conf.default.shared_media=0\n" >/etc/sysctl.d/50-test.conf
 	sysctl -q -p /etc/sysctl.d/50-test.conf
 	link=$(ip -o -4 route show default | cut -d" " -f5)
-	sysctl -q -w "net/ipv4/conf/$link/log_martians=1" "net/ipv6/conf/$link/dad_transmits=0"' || give_up "the guest is set up"
+	sysctl -q -w "net/ipv4/conf/$link/shared_media=0" "net/ipv4/conf/$link/log_martians=1" "net/ipv6/conf/$link/dad_transmits=0"' || give_up "the guest is set up"
 
 # start COMMAND...: a program with a session of its own; its PID.
 start() {
@@ -50,7 +50,7 @@ held_facts() {
 	guest "ss -ltnH sport = 9 | tr -s ' ' | cut -d' ' -f3
 		stat -c %d:%i /proc/$held/fd/4 /tmp/held | uniq | wc -l
 		findmnt -no SOURCE,OPTIONS /srv /tmp; cat /etc/hostname
-		grep -H . /proc/sys/net/ipv[46]/conf/e*/*"
+		grep -H . /proc/sys/net/ipv[46]/conf/e*/{log_martians,dad_transmits,shared_media} 2>/dev/null"
 }
 # updated RELEASE: all programs go on; the network is as it was.
 updated() {
