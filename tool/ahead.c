@@ -88,6 +88,10 @@ int ahead_mounts(const char *root, FILE *out, struct error *err)
 	if (!table)
 		return error_set(err, errno, "cannot read /proc/1/mounts: %s", strerror(errno));
 	while ((m = getmntent(table))) {
+		/* nvwa-init mounts it as the kernel does, and nobody is to see more meanwhile. */
+		if (!strcmp(m->mnt_dir, "/proc") &&
+		    (hasmntopt(m, "hidepid") || hasmntopt(m, "subset")))
+			return error_set(err, ENOTSUP, "/proc gets its options from systemd");
 		if (!orders_mount(m) && is_no_matter(m))
 			continue;
 		if (!orders_mount(m) &&

@@ -101,6 +101,8 @@ static void test_left_to_systemd(void **state)
 		   "!/data (cifs) is mounted by systemd");
 	mounts_are(KERNELS "/dev/sda1 /net ext4 rw 0 0\n", "/dev/sda1 /net ext4 _netdev 0 0\n",
 		   "!/net (ext4) is mounted by systemd");
+	mounts_are("proc /proc proc rw,relatime,hidepid=invisible 0 0\n",
+		   "proc /proc proc hidepid=2 0 0\n", "!/proc gets its options from systemd");
 	mounts_are(KERNELS "tmpfs /var/cache/x tmpfs rw 0 0\n", "",
 		   "!/var/cache/x (tmpfs) is mounted by systemd");
 }
