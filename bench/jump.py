@@ -73,6 +73,7 @@ def moments(console):
 
 def other(guest, kernel, size, append):
     """kexec-tools, from reboot(2) to /init, which ends in a boot from the firmware."""
+    guest.sh("systemctl is-system-running --wait >/dev/null || :")
     file = os.path.join(OUT, "first.cpio")
     with open(file, "wb") as out:
         out.write(initramfs.that_ends(size))
@@ -96,7 +97,6 @@ def without_each(guest, kernel, result):
     words = result["parameters"].split()
     out = {}
     for word in words:
-        guest.sh("systemctl is-system-running --wait >/dev/null || :")
         out[word] = other(guest, kernel, result["initramfs"],
                           " ".join(each for each in words if each != word))
         print(f"  without {word}: {out[word]:.1f}", flush=True)
@@ -126,7 +126,6 @@ def run(name, number, options, about):
                 result["kexec"] = guest.sh("kexec --version").split()[-1]
                 guest.run_to_boot("systemctl reboot --force --force")
                 for side, append in (("other", result["parameters"]), ("plain", "")):
-                    guest.sh("systemctl is-system-running --wait >/dev/null || :")
                     result[side] = other(guest, kernel, result["initramfs"], append)
                 if options.parameters:
                     result["without"] = without_each(guest, kernel, result)

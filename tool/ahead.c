@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/apps/bus.h"
 #include "lib/apps/first.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
@@ -101,7 +102,8 @@ int ahead_mounts(const char *root, FILE *out, struct error *err)
 		/* A name with a line's end would have to be quoted. */
 		if (strchr(m->mnt_dir, '\n'))
 			return error_set(err, ENOTSUP, "%s has an odd name", m->mnt_dir);
-		fprintf(out, "mount %s\n", m->mnt_dir);
+		if (out)
+			fprintf(out, "mount %s\n", m->mnt_dir);
 	}
 	return 0;
 }
@@ -115,28 +117,21 @@ static bool has_apparmor(void)
 	       enabled[0] == 'Y';
 }
 
-static int machine_allows(struct error *err)
+int ahead_machine_allows(FILE *out, struct error *err)
 {
-	_cleanup_free_ char *lines = NULL;
-	_cleanup_fclose_ FILE *out = NULL;
-	size_t len;
-
 	if (access("/sys/fs/selinux/enforce", F_OK) == 0)
 		return error_set(err, ENOTSUP, "SELinux has no policy before systemd has started");
 	if (has_apparmor() && access(APPARMOR_LOAD, X_OK) < 0)
 		return error_set(err, ENOTSUP, "AppArmor is loaded by apparmor.service, and there "
 				 "is no " APPARMOR_LOAD);
-	out = open_memstream(&lines, &len);
-	return out ? ahead_mounts("", out, err) : -ENOMEM;
+	return ahead_mounts("", out, err);
 }
 
-int ahead_allowed(const struct app *app, struct error *err)
+int ahead_app_allows(const struct app *app, struct error *err)
 {
 	_cleanup_free_ char *peer = NULL;
 	int r;
 
-	if (!app)
-		return machine_allows(err);
 	if (app->kind != APP_PROGRAM)
 		return error_set(err, ENOTSUP, "it is a service");
 	r = app_peer(app, &peer);
@@ -151,20 +146,22 @@ int ahead_save(const struct app *apps, size_t nr_apps, struct error *err)
 	_cleanup_free_ char *text = NULL;
 	_cleanup_fclose_ FILE *f = NULL;
 	struct error why = { 0 };
-	int nr = 0, r;
-	size_t len;
+	size_t len, nr = 0;
+	int r;
 
 	f = open_memstream(&text, &len);
 	if (!f)
 		return -ENOMEM;
-	if (ahead_allowed(NULL, &why) < 0)
+	if (ahead_machine_allows(f, &why) < 0)
 		return 0;
 	for (size_t i = 0; i < nr_apps; i++) {
-		if (ahead_allowed(&apps[i], &why) == 0 && ++nr)
+		if (ahead_app_allows(&apps[i], &why) == 0 && ++nr)
 			fprintf(f, "app %s\n", apps[i].name);
 	}
-	if (nr == 0 || ahead_mounts("", f, &why) < 0)
+	if (nr == 0)
 		return 0;
+	if (nr == nr_apps)
+		fprintf(f, "whole yes\n");
 	if (has_apparmor())
 		fprintf(f, "guard " APPARMOR_LOAD "\n");
 	for (size_t i = 0; i < sizeof(firewalls) / sizeof(firewalls[0]); i++) {
@@ -175,7 +172,7 @@ int ahead_save(const struct app *apps, size_t nr_apps, struct error *err)
 		return -ENOMEM;
 	r = file_write(CARRY_OUT_DIR "/" CARRY_AHEAD, text, len, 0644);
 	return r < 0 ? error_set(err, -r, "cannot write " CARRY_OUT_DIR "/" CARRY_AHEAD ": %s",
-				 strerror(-r)) : nr;
+				 strerror(-r)) : (int)nr;
 }
 
 /* --- the new kernel ------------------------------------------------------------ */
@@ -207,6 +204,10 @@ static int take_line(struct ahead *ahead, char *line)
 		return append(&ahead->mounts, value);
 	if (!strcmp(line, "app"))
 		return append(&ahead->apps, value);
+	if (!strcmp(line, "whole")) {
+		ahead->whole = true;
+		return 0;
+	}
 	if (!strcmp(line, "firewall")) {
 		ahead->firewall = true;
 		return 0;
@@ -236,17 +237,10 @@ int ahead_read(struct ahead *ahead, struct error *err)
 	return 0;
 }
 
-static void free_list(char **list)
-{
-	for (char **l = list; l && *l; l++)
-		free(*l);
-	free(list);
-}
-
 void ahead_free(struct ahead *ahead)
 {
-	free_list(ahead->mounts);
-	free_list(ahead->apps);
+	cleanup_strv(&ahead->mounts);
+	cleanup_strv(&ahead->apps);
 	free(ahead->guard);
 	memset(ahead, 0, sizeof(*ahead));
 }
@@ -265,8 +259,7 @@ static bool is_mounted(const char *dir)
 
 int ahead_make_ready(const struct ahead *ahead, struct error *err)
 {
-	/* No fstab: that of this machine has been seen to. */
-	if (first_needs_devices("/dev/null", NVWA_STATE_DIR "/" LINKS_FILE, "/sys/class/net"))
+	if (links_missing(NVWA_STATE_DIR "/" LINKS_FILE, "/sys/class/net"))
 		return error_set(err, ENODEV, "network links have to be found by udev");
 	for (char **dir = ahead->mounts; dir && *dir; dir++) {
 		_cleanup_free_ char *output = NULL;

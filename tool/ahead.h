@@ -12,16 +12,18 @@
 #include "lib/apps/app.h"
 #include "lib/base/error.h"
 
+/* May this program go ahead, as far as it alone counts? -ENOTSUP, and err says why not. */
+int ahead_app_allows(const struct app *app, struct error *err);
+
 /*
- * Why a program does not go ahead: -ENOTSUP and err says it, otherwise 0. app NULL asks for
- * what holds for all of them on this machine, and any other for what holds for it alone.
+ * The same of the machine, for all of them. out gets what ahead_mounts() writes; NULL, nothing.
  */
-int ahead_allowed(const struct app *app, struct error *err);
+int ahead_machine_allows(FILE *out, struct error *err);
 
 /*
  * Write a line "mount DIRECTORY" for each file system that must be mounted for programs to go
- * ahead, in the order of mounting. -ENOTSUP: there is one that only systemd can mount, and err
- * names it. root is "" but for tests.
+ * ahead, in the order of mounting, to out unless that is NULL. -ENOTSUP: there is one that
+ * only systemd can mount, and err names it. root is "" but for tests.
  */
 int ahead_mounts(const char *root, FILE *out, struct error *err);
 
@@ -39,6 +41,7 @@ struct ahead {
 	char **mounts;		/* directories on which there must be a file system */
 	char **apps;		/* names */
 	char *guard;		/* a command that must have run, or NULL */
+	bool whole;		/* nothing is left for systemd to restore */
 	bool firewall;		/* the packet lock stays until the machine's own filter is there */
 };
 

@@ -408,22 +408,21 @@ static void check_lost(struct check *c)
 /* Programs that have to wait until systemd has brought what they need. */
 static void check_ahead(struct check *c)
 {
-	struct error all = { 0 };
-	bool may = c->config->ahead_of_systemd;
+	struct error machine = { 0 };
 
-	if (!may)
-		error_set(&all, ECANCELED, "ahead_of_systemd is switched off");
+	if (!c->config->ahead_of_systemd)
+		error_set(&machine, ECANCELED, "ahead_of_systemd is switched off");
 	else
-		may = ahead_allowed(NULL, &all) == 0;
+		ahead_machine_allows(NULL, &machine);
 	for (size_t i = 0; i < c->nr_apps; i++) {
-		struct error err = { 0 };
+		struct error err = machine;
 		char text[sizeof(err.text) + 64];
 
 		if (c->apps[i].kind != APP_PROGRAM ||
-		    (may && ahead_allowed(&c->apps[i], &err) == 0))
+		    (!err.text[0] && ahead_app_allows(&c->apps[i], &err) == 0))
 			continue;
 		snprintf(text, sizeof(text), "It goes on when systemd has started, and not before: "
-			 "%s", may ? err.text : all.text);
+			 "%s", err.text);
 		add_reason(c, false, EXIT_OK, c->apps[i].name, text);
 	}
 }

@@ -13,11 +13,11 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include "lib/apps/first.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/net/links.h"
 #include "tool/ahead.h"
 #include "tool/carry.h"
 
@@ -242,8 +242,7 @@ static void order_links(FILE *orders, const char *so_far)
 	char path[PATH_MAX];
 
 	while (links && (link = readdir(links))) {
-		if (path_format(path, sizeof(path), "/sys/class/net/%s/device", link->d_name) < 0 ||
-		    access(path, F_OK) < 0)
+		if (!links_is_device("/sys/class/net", link->d_name))
 			continue;
 		for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
 			_cleanup_closedir_ DIR *dir = NULL;
@@ -270,9 +269,7 @@ int orders_prepare(void)
 	if (!orders)
 		return -ENOMEM;
 	order_sysctl(orders, "/proc/sys/kernel/hostname");
-	if (command_run(argv, &config) != 0)
-		free(steal_ptr(config));
-	rest = config;
+	rest = command_run(argv, &config) == 0 ? config : NULL;
 	while ((line = strsep(&rest, "\n"))) {
 		char *equals = strchr(line, '=');
 

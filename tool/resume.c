@@ -178,29 +178,15 @@ static int resume_programs(void)
 	return status;
 }
 
-/* Will nothing be left for systemd to restore? */
-static bool goes_ahead_whole(const struct ahead *ahead)
-{
-	struct json_object *update = update_read(), *apps = json_get(update, "apps");
-	size_t nr = 0, all = json_length(apps);
-
-	json_object_put(update);
-	while (ahead->apps && ahead->apps[nr])
-		nr++;
-	return nr && nr == all;
-}
-
-/* For resume_scopes(): PIDs, a line each. */
+/* For resume_scopes(): a line each. Other programs may still stand still: no more than that. */
 static void note_scope(const char *name)
 {
-	struct json_object *result = outcome_read(name);
 	FILE *f = fopen(NVWA_STATE_DIR "/" CARRY_SCOPES, "ae");
 
-	if (f)
-		fprintf(f, "%lld\n", json_number(result, "pid"));
-	if (f)
-		fclose(f);
-	json_object_put(result);
+	if (!f)
+		return;
+	fprintf(f, "%s\n", name);
+	fclose(f);
 }
 
 /*
@@ -233,7 +219,7 @@ static int resume_ahead(void)
 		else
 			status = EXIT_FAILURE;
 	}
-	if (goes_ahead_whole(&ahead)) {
+	if (ahead.whole) {
 		if (!ahead.firewall && net_unlock(&err) < 0)
 			complain("%s", err.text);
 		file_write(NVWA_STATE_DIR "/" APPS_WHOLE, "", 0, 0644);
@@ -246,20 +232,23 @@ static int resume_ahead(void)
 /* The programs that went ahead are told to systemd; the machine's packet filter is there, too. */
 static int resume_scopes(void)
 {
-	_cleanup_free_ char *pids = NULL;
+	_cleanup_free_ char *names = NULL;
 	struct error err = { 0 };
 	int status = EXIT_OK;
-	char *rest, *pid;
+	char *rest, *name;
 
-	if (file_read(NVWA_STATE_DIR "/" CARRY_SCOPES, &pids, NULL) < 0)
+	if (file_read(NVWA_STATE_DIR "/" CARRY_SCOPES, &names, NULL) < 0)
 		return EXIT_OK;
-	rest = pids;
-	while ((pid = strsep(&rest, "\n"))) {
+	rest = names;
+	while ((name = strsep(&rest, "\n"))) {
+		struct json_object *result = *name ? outcome_read(name) : NULL;
+
 		memset(&err, 0, sizeof(err));
-		if (atoi(pid) > 1 && scope_register(atoi(pid), &err) < 0) {
+		if (result && scope_register(json_number(result, "pid"), &err) < 0) {
 			complain("%s", err.text);
 			status = EXIT_FAILURE;
 		}
+		json_object_put(result);
 	}
 	memset(&err, 0, sizeof(err));
 	if (access(NVWA_STATE_DIR "/" APPS_WHOLE, F_OK) == 0 && net_unlock(&err) < 0) {

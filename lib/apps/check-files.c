@@ -27,7 +27,7 @@ struct file_checker {
 	uint32_t *own;			/* unix sockets of the app */
 	size_t nr_own;
 	char *late;			/* of net_late_addresses() */
-	char peer[sizeof(((struct unix_socket *)0)->name)];	/* name of one that is another's */
+	char **peer;			/* of app_peer() */
 };
 
 static bool is_harmless_device(dev_t dev)
@@ -106,10 +106,8 @@ static void check_unix(struct file_checker *fc, const struct open_file *f, const
 	/* A service's stream to the journal is made anew, and datagrams find a name again. */
 	if (fc->c->app->kind == APP_SERVICE && unix_socket_is_journal(&fc->all, s))
 		return;
-	if (s->type == SOCK_DGRAM && peer && peer->name[0]) {
-		memcpy(fc->peer, peer->name, sizeof(fc->peer));
+	if (s->type == SOCK_DGRAM && peer && peer->name[0])
 		return;
-	}
 	check_say(fc->c, true, "%s holds descriptor %d, a local connection%s%s to another program, "
 		  "which would not survive. Close it, or take the program off the list", who, f->fd,
 		  peer && peer->name[0] ? " through " : s->name[0] ? " through " : "",
@@ -205,45 +203,64 @@ static int note_own(void *ctx, const struct open_file *f)
 	return 0;
 }
 
-static int scan(struct file_checker *fc)
+/* All unix sockets, and which of them are the app's own. */
+static int read_sockets(struct file_checker *fc)
 {
-	const struct app *app = fc->c->app;
-	int r;
+	int r = unix_sockets_read(&fc->all);
 
-	r = unix_sockets_read(&fc->all);
-	if (!r)
-		r = net_late_addresses(&fc->late, NULL);
-	if (!r)
-		r = open_files_scan(app->pids, app->nr_pids, note_own, fc);
-	if (!r)
-		r = open_files_scan(app->pids, app->nr_pids, check_file, fc);
+	return r ? r : open_files_scan(fc->c->app->pids, fc->c->app->nr_pids, note_own, fc);
+}
+
+static void free_sockets(struct file_checker *fc)
+{
 	unix_sockets_free(&fc->all);
 	free(fc->own);
-	free(fc->late);
-
-	return r;
 }
 
 void check_files(struct checker *c)
 {
 	struct file_checker fc = { .c = c };
-	int r = scan(&fc);
+	int r;
 
+	r = read_sockets(&fc);
+	if (!r)
+		r = net_late_addresses(&fc.late, NULL);
+	if (!r)
+		r = open_files_scan(c->app->pids, c->app->nr_pids, check_file, &fc);
 	if (r < 0)
 		check_say(c, true, "The open files of %s cannot be looked at: %s", c->app->name,
 			  strerror(-r));
+	free_sockets(&fc);
+	free(fc.late);
+}
+
+static int find_peer(void *ctx, const struct open_file *f)
+{
+	struct file_checker *fc = ctx;
+	const struct unix_socket *s, *peer;
+
+	s = S_ISSOCK(f->st.st_mode) ? unix_socket_find(&fc->all, f->st.st_ino) : NULL;
+	if (!s || s->type != SOCK_DGRAM || !s->peer || is_own(fc, s->peer))
+		return 0;
+	peer = unix_socket_find(&fc->all, s->peer);
+	if (!peer || !peer->name[0])
+		return 0;
+	*fc->peer = strdup(peer->name);
+
+	return *fc->peer ? 1 : -ENOMEM;
 }
 
 int app_peer(const struct app *app, char **name)
 {
 	struct checker c = { .app = app };
-	struct file_checker fc = { .c = &c };
-	int r = scan(&fc);
+	struct file_checker fc = { .c = &c, .peer = name };
+	int r;
 
 	*name = NULL;
-	if (r < 0 || !fc.peer[0])
-		return r;
-	*name = strdup(fc.peer);
+	r = read_sockets(&fc);
+	if (!r)
+		r = open_files_scan(app->pids, app->nr_pids, find_peer, &fc);
+	free_sockets(&fc);
 
-	return *name ? 1 : -ENOMEM;
+	return r;
 }

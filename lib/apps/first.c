@@ -79,22 +79,7 @@ static bool fstab_needs_devices(const char *path)
 
 bool first_needs_devices(const char *fstab, const char *list, const char *links)
 {
-	_cleanup_free_ char *names = NULL;
-	char path[PATH_MAX], *rest, *name;
-
-	if (fstab_needs_devices(fstab))
-		return true;
-	if (file_read(list, &names, NULL) < 0)
-		return false;
-	rest = names;
-	while ((name = strsep(&rest, "\n"))) {
-		if (*links_name(name) &&
-		    (path_format(path, sizeof(path), "%s/%s", links, name) < 0 ||
-		     access(path, F_OK)))
-			return true;
-	}
-
-	return false;
+	return fstab_needs_devices(fstab) || links_missing(list, links);
 }
 
 /* What default.target is a link to; false if it is a unit of its own, or none. */

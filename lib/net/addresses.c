@@ -53,17 +53,12 @@ static void put_address(FILE *batch, const char *dev, struct json_object *addres
 	fputc('\n', batch);
 }
 
-/*
- * Only links that drive a device appear by themselves. Others are made from them by the
- * machine's own configuration of the network.
- */
+/* Only links that drive a device are waited for: others are made from them. */
 static void put_link(FILE *links, const char *name, struct json_object *link)
 {
 	const char *address = json_word(link, "permaddr") ?: json_word(link, "address");
-	char path[PATH_MAX];
 
-	if (path_format(path, sizeof(path), "/sys/class/net/%s/device", name) == 0 &&
-	    access(path, F_OK) == 0)
+	if (links_is_device("/sys/class/net", name))
 		fprintf(links, "%s%s%s\n", name, address ? " " : "", address ?: "");
 }
 

@@ -24,14 +24,39 @@ char *links_name(char *line)
 	return line;
 }
 
+bool links_is_device(const char *sysfs, const char *name)
+{
+	char path[PATH_MAX];
+
+	return !path_format(path, sizeof(path), "%s/%s/device", sysfs, name) &&
+	       !access(path, F_OK);
+}
+
+bool links_missing(const char *file, const char *sysfs)
+{
+	_cleanup_free_ char *names = NULL;
+	char path[PATH_MAX], *rest, *name;
+
+	if (file_read(file, &names, NULL) < 0)
+		return false;
+	rest = names;
+	while ((name = strsep(&rest, "\n"))) {
+		if (*links_name(name) &&
+		    (path_format(path, sizeof(path), "%s/%s", sysfs, name) < 0 ||
+		     access(path, F_OK)))
+			return true;
+	}
+
+	return false;
+}
+
 /* Does this link drive a device, and is this its address? */
 static bool has_address(const char *sysfs, const char *name, const char *address)
 {
 	_cleanup_free_ char *own = NULL;
 	char path[PATH_MAX];
 
-	if (path_format(path, sizeof(path), "%s/%s/device", sysfs, name) < 0 ||
-	    access(path, F_OK) ||
+	if (!links_is_device(sysfs, name) ||
 	    path_format(path, sizeof(path), "%s/%s/address", sysfs, name) < 0 ||
 	    file_read(path, &own, NULL) < 0)
 		return false;

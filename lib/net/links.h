@@ -7,10 +7,17 @@
 #define NVWA_NET_LINKS_H
 
 #include <net/if.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Below what net_save() has made: a name a line, and the link's own hardware address. */
 #define LINKS_FILE	"net/links"
+
+/* Does a link drive a device, and so appear by itself? sysfs is /sys/class/net. */
+bool links_is_device(const char *sysfs, const char *name);
+
+/* Is there a link in the file of that form that is not in sysfs? No, if there is no such file. */
+bool links_missing(const char *file, const char *sysfs);
 
 /* The first word of a line of that file, which is cut off behind it. */
 char *links_name(char *line);
