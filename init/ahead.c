@@ -7,21 +7,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "init/init.h"
+#include "lib/apps/cgroup.h"
 #include "lib/apps/paths.h"
+#include "lib/apps/takeover.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/base/pass-fd.h"
 
-/* Where lib/apps/scope.c rebuilds programs, and what tool/outcome.c writes of each in the end. */
-#define SLICE	"/sys/fs/cgroup/system.slice"
-#define RESULT	NVWA_STATE_DIR "/apps/pid-%d/result.json"
+#define APPS	NVWA_STATE_DIR "/apps"
+
+/* What tool/outcome.c writes of each app in the end. */
+#define RESULT	"result.json"
 
 /* In the child. What it says goes to the kernel log, as nothing else listens yet. */
-static void exec_resume(const sigset_t *mask)
+static void exec_resume(const sigset_t *mask, int socket)
 {
 	char *const argv[] = { (char *)"nvwa", (char *)"resume", (char *)"--ahead", NULL };
 	int null = open("/dev/null", O_RDONLY), log = open("/dev/kmsg", O_WRONLY);
@@ -31,13 +36,29 @@ static void exec_resume(const sigset_t *mask)
 	dup2(null, STDIN_FILENO);
 	dup2(log, STDOUT_FILENO);
 	dup2(log, STDERR_FILENO);
+	if (socket == TAKEOVER_SOCKET)
+		fcntl(socket, F_SETFD, 0);
+	dup2(socket, TAKEOVER_SOCKET);
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	execv(app_paths()->nvwa, argv);
 	_exit(127);
 }
 
+/* Each goes where the file for systemd says that it is, and stays open there. */
+static void take_descriptors(int socket)
+{
+	static int number = TAKEOVER_FIRST_FD;
+	int fd;
+
+	while ((fd = take_fd(socket)) >= 0) {
+		if (dup3(fd, number++, 0) < 0)
+			log_error("a descriptor for systemd is lost");
+		close(fd);
+	}
+}
+
 /* Until the child ends, for so many seconds; its status, or -ETIMEDOUT. */
-static int wait_child(pid_t child, time_t seconds)
+static int wait_child(pid_t child, int socket, time_t seconds)
 {
 	struct timespec now, end;
 	sigset_t wanted;
@@ -56,6 +77,7 @@ static int wait_child(pid_t child, time_t seconds)
 			if (pid == child)
 				return status;
 		}
+		take_descriptors(socket);
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if (now.tv_sec > end.tv_sec)
 			return -ETIMEDOUT;
@@ -66,17 +88,20 @@ static int wait_child(pid_t child, time_t seconds)
 /* Nothing may run that is not restored to its end. */
 static void kill_unfinished(pid_t child)
 {
-	_cleanup_closedir_ DIR *dir = opendir(SLICE);
+	_cleanup_closedir_ DIR *dir = opendir(APPS);
 	struct dirent *d;
 
 	kill(-child, SIGKILL);
 	while (dir && (d = readdir(dir))) {
-		char path[400];
-		int pid;
+		_cleanup_free_ char *cgroup = NULL;
+		char path[4400];
 
-		if (sscanf(d->d_name, "nvwa-%d.scope", &pid) != 1 ||
-		    path_format(path, sizeof(path), RESULT, pid) || !access(path, F_OK) ||
-		    path_format(path, sizeof(path), SLICE "/%s/cgroup.kill", d->d_name))
+		if (d->d_name[0] == '.' ||
+		    path_format(path, sizeof(path), APPS "/%s/" RESULT, d->d_name) ||
+		    !access(path, F_OK) ||
+		    path_format(path, sizeof(path), APPS "/%s/" APP_CGROUP_FILE, d->d_name) ||
+		    file_read(path, &cgroup, NULL) ||
+		    path_format(path, sizeof(path), CGROUP_ROOT "%s/cgroup.kill", cgroup))
 			continue;
 		file_write(path, "1", 1, 0644);
 	}
@@ -86,23 +111,30 @@ void ahead_run(const char *orders)
 {
 	time_t seconds = order_number(orders, "ahead ", 0);
 	sigset_t wanted, before;
+	int status, ends[2];
 	pid_t child;
-	int status;
 
 	if (!seconds)
 		return;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) {
+		log_error("programs do not go ahead of systemd: there is no socket");
+		return;
+	}
 	sigemptyset(&wanted);
 	sigaddset(&wanted, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &wanted, &before);
 	child = fork();
 	if (!child)
-		exec_resume(&before);
-	status = child < 0 ? -errno : wait_child(child, seconds);
+		exec_resume(&before, ends[1]);
+	close(ends[1]);
+	status = child < 0 ? -errno : wait_child(child, ends[0], seconds);
 	if (status == -ETIMEDOUT) {
 		log_error("programs were not restored within %lld s", (long long)seconds);
 		kill_unfinished(child);
 	} else if (status) {
 		log_error("not all programs go ahead of systemd (status %#x)", status);
 	}
+	take_descriptors(ends[0]);
+	close(ends[0]);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 }

@@ -2,12 +2,14 @@
 /* The two ways out: the machine's own init, or its firmware. */
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/reboot.h>
 #include <unistd.h>
 
 #include "init/init.h"
+#include "lib/apps/takeover.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/base/param.h"
@@ -28,7 +30,42 @@ void boot_again(const char *why)
 		pause();
 }
 
-/* The arguments that the kernel gave us are those of the machine's init. */
+static bool is_systemd(const char *init)
+{
+	_cleanup_free_ char *path = realpath(init, NULL);
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash && !strcmp(slash, "/systemd");
+}
+
+/*
+ * An init is started with the arguments that the kernel gave us. If services run by now systemd
+ * is told as by the systemd of an initramfs, from which it would get some.
+ */
+static void try_init(const char *init, char **argv)
+{
+	_cleanup_free_ char **more = NULL;
+	char state[40];
+	size_t nr = 0;
+	int fd = is_systemd(init) ? open(TAKEOVER_FILE, O_RDONLY) : -1;
+
+	while (argv[nr])
+		nr++;
+	more = calloc(nr + 4, sizeof(*more));
+	argv[0] = (char *)init;
+	if (fd >= 0 && more) {
+		snprintf(state, sizeof(state), "--deserialize=%d", fd);
+		memcpy(more, argv, nr * sizeof(*argv));
+		more[nr++] = (char *)"--system";
+		more[nr++] = (char *)"--switched-root";
+		more[nr++] = state;
+		argv = more;
+	}
+	execv(init, argv);
+	if (fd >= 0)
+		close(fd);
+}
+
 void boot_init(char **argv)
 {
 	_cleanup_free_ char *cmdline = NULL, *chosen = NULL;
@@ -43,13 +80,10 @@ void boot_init(char **argv)
 
 	if (!file_read("/proc/cmdline", &cmdline, NULL) &&
 	    !param_value(cmdline, "init", &chosen) && chosen) {
-		argv[0] = chosen;
-		execv(chosen, argv);
+		try_init(chosen, argv);
 		log_error("%s from the command line cannot be started", chosen);
 	}
-	for (size_t i = 0; i < sizeof(inits) / sizeof(inits[0]); i++) {
-		argv[0] = (char *)inits[i];
-		execv(inits[i], argv);
-	}
+	for (size_t i = 0; i < sizeof(inits) / sizeof(inits[0]); i++)
+		try_init(inits[i], argv);
 	boot_again("the root file system holds no init that can be started");
 }

@@ -8,12 +8,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "lib/apps/bus.h"
 #include "lib/apps/first.h"
+#include "lib/apps/takeover.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/base/pass-fd.h"
 #include "lib/net/links.h"
 #include "tool/carry.h"
 #include "tool/orders.h"
@@ -132,13 +135,23 @@ int ahead_app_allows(const struct app *app, struct error *err)
 	_cleanup_free_ char *peer = NULL;
 	int r;
 
-	if (app->kind != APP_PROGRAM)
-		return error_set(err, ENOTSUP, "it is a service");
 	r = app_peer(app, &peer);
 	if (r < 0)
 		return error_set(err, -r, "its open files cannot be looked at: %s", strerror(-r));
-	return r == 0 ? 0 : error_set(err, ENOTSUP, "it sends to the local socket %s, which "
-				      "another program has", peer);
+	if (r > 0)
+		return error_set(err, ENOTSUP, "it sends to the local socket %s, which "
+				 "another program has", peer);
+	return app->kind == APP_SERVICE ? takeover_allows(app, err) : 0;
+}
+
+/* What of a service is recorded if it may go ahead; without that it cannot. */
+static bool is_recorded(const struct app *app)
+{
+	char path[PATH_MAX];
+
+	return app->kind == APP_PROGRAM ||
+	       (path_format(path, sizeof(path), CARRY_OUT_DIR "/" CARRY_APPS "/%s/" TAKEOVER_DIR,
+			    app->name) == 0 && access(path, F_OK) == 0);
 }
 
 int ahead_save(const struct app *apps, size_t nr_apps, struct error *err)
@@ -155,7 +168,7 @@ int ahead_save(const struct app *apps, size_t nr_apps, struct error *err)
 	if (ahead_machine_allows(f, &why) < 0)
 		return 0;
 	for (size_t i = 0; i < nr_apps; i++) {
-		if (ahead_app_allows(&apps[i], &why) == 0 && ++nr)
+		if (is_recorded(&apps[i]) && ahead_app_allows(&apps[i], &why) == 0 && ++nr)
 			fprintf(f, "app %s\n", apps[i].name);
 	}
 	if (nr == 0)
@@ -259,6 +272,9 @@ static bool is_mounted(const char *dir)
 
 int ahead_make_ready(const struct ahead *ahead, struct error *err)
 {
+	/* As systemd does: what is mounted later is to be seen in sandboxes as well. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) < 0)
+		return error_set(err, errno, "mounts cannot be shared: %s", strerror(errno));
 	if (links_missing(NVWA_STATE_DIR "/" LINKS_FILE, "/sys/class/net"))
 		return error_set(err, ENODEV, "network links have to be found by udev");
 	for (char **dir = ahead->mounts; dir && *dir; dir++) {
@@ -278,4 +294,17 @@ int ahead_make_ready(const struct ahead *ahead, struct error *err)
 					 (int)strcspn(output ?: "", "\n"), output ?: "");
 	}
 	return 0;
+}
+
+int ahead_hand_over(const struct takeover *t, size_t *nr_passed, struct error *err)
+{
+	int r = 0;
+
+	/* The file tells of nothing that is not there. */
+	for (; r == 0 && *nr_passed < t->nr_fds; ++*nr_passed)
+		r = pass_fd(TAKEOVER_SOCKET, t->fds[*nr_passed]);
+	if (r == 0)
+		r = takeover_write(t, TAKEOVER_FILE);
+	return r < 0 ? error_set(err, -r, "systemd cannot be told of the services that run: %s",
+				 strerror(-r)) : 0;
 }

@@ -10,9 +10,10 @@
 #include <stddef.h>
 #include <stdio.h>
 #include "lib/apps/app.h"
+#include "lib/apps/takeover.h"
 #include "lib/base/error.h"
 
-/* May this program go ahead, as far as it alone counts? -ENOTSUP, and err says why not. */
+/* May this app go ahead, as far as it alone counts? -ENOTSUP, and err says why not. */
 int ahead_app_allows(const struct app *app, struct error *err);
 
 /*
@@ -51,5 +52,11 @@ void ahead_free(struct ahead *ahead);
 
 /* Bring about what the programs need; on failure they have to wait for systemd. */
 int ahead_make_ready(const struct ahead *ahead, struct error *err);
+
+/*
+ * Leave with PID 1 what systemd is to be told of the services that run by now. *nr_passed of
+ * the descriptors are there already.
+ */
+int ahead_hand_over(const struct takeover *t, size_t *nr_passed, struct error *err);
 
 #endif

@@ -418,8 +418,7 @@ static void check_ahead(struct check *c)
 		struct error err = machine;
 		char text[sizeof(err.text) + 64];
 
-		if (c->apps[i].kind != APP_PROGRAM ||
-		    (!err.text[0] && ahead_app_allows(&c->apps[i], &err) == 0))
+		if (!err.text[0] && ahead_app_allows(&c->apps[i], &err) == 0)
 			continue;
 		snprintf(text, sizeof(text), "It goes on when systemd has started, and not before: "
 			 "%s", err.text);

@@ -42,13 +42,15 @@ const char *exit_word(int code)
 
 void complain(const char *fmt, ...)
 {
+	_cleanup_free_ char *text = NULL;
 	va_list args;
 
-	fputs("nvwa: ", stderr);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	if (vasprintf(&text, fmt, args) < 0)
+		text = NULL;
 	va_end(args);
-	fputc('\n', stderr);
+	/* At once: the kernel log makes a message of each write. */
+	fprintf(stderr, "nvwa: %s\n", text ?: fmt);
 }
 
 int release_args_parse(const char *verb, int argc, char **argv, const struct option *options,

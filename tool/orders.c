@@ -67,6 +67,8 @@ static const struct {
 	{ "debugfs", "/sys/kernel/debug", false },
 	{ "tracefs", "/sys/kernel/tracing", false },
 	{ "securityfs", "/sys/kernel/security", false },
+	{ "bpf", "/sys/fs/bpf", true },
+	{ "pstore", "/sys/fs/pstore", false },
 };
 
 /* Options that are flags of mount(2), or that a file system shows but need not be told. */

@@ -50,6 +50,14 @@ bool outcome_begun(const char *name)
 	return begun_path(name, path, sizeof(path)) == 0 && access(path, F_OK) == 0;
 }
 
+void outcome_put_off(const char *name)
+{
+	char path[PATH_MAX];
+
+	if (begun_path(name, path, sizeof(path)) == 0)
+		unlink(path);
+}
+
 static int write_json(const char *path, struct json_object *o)
 {
 	const char *text = json_format(o);

@@ -19,6 +19,8 @@ int outcome_app(const char *dir, int status, const struct app_restored *done,
 /* Note that the restore of an app, by name, begins: -EEXIST, it did already. */
 int outcome_begin(const char *name);
 bool outcome_begun(const char *name);
+/* It did not: it can begin later. */
+void outcome_put_off(const char *name);
 
 /* The result of an app, by name; NULL, there is none. */
 struct json_object *outcome_read(const char *name);

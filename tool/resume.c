@@ -20,6 +20,7 @@
 #include "lib/apps/first.h"
 #include "lib/apps/paths.h"
 #include "lib/apps/scope.h"
+#include "lib/apps/takeover.h"
 #include "lib/apps/units.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -38,6 +39,9 @@
 #include "tool/verbs.h"
 
 #define LINK_DEADLINE_MS	20000
+
+/* Of resume_app(): not tried, and not failed. */
+#define EXIT_AGAIN		(-1)
 
 /* The files of /tmp, where it is a tmpfs and so came up empty. */
 static int resume_files(void)
@@ -82,7 +86,7 @@ static int resume_net(void)
  * Restore one app and keep what came of it for settle and the report. It is tried once: what
  * a try that was killed has left, files of shared memory for one, is not what it should be.
  */
-static int resume_app(const char *name, pid_t placeholder)
+static int resume_app(const char *name, pid_t placeholder, struct takeover *takeover)
 {
 	struct app_restored done = { 0 };
 	struct error err = { 0 };
@@ -94,7 +98,12 @@ static int resume_app(const char *name, pid_t placeholder)
 	if (r == 0)
 		r = outcome_begin(name);
 	if (r == 0)
-		r = app_restore(dir, placeholder, &done, &err);
+		r = app_restore(dir, placeholder, takeover, &done, &err);
+	if (r == -EAGAIN && takeover) {
+		complain("%s goes on when systemd has started: %s", name, err.text);
+		outcome_put_off(name);
+		return EXIT_AGAIN;
+	}
 	if (r < 0) {
 		if (!err.text[0])
 			error_set(&err, -r, "%s", strerror(-r));
@@ -112,7 +121,7 @@ static int resume_unit(const char *name)
 		complain("resume --unit runs as ExecStartPost= of a unit that nvwa made");
 		return EXIT_USAGE;
 	}
-	return resume_app(name, atoi(placeholder));
+	return resume_app(name, atoi(placeholder), NULL);
 }
 
 /* The update as the old kernel described it. */
@@ -165,7 +174,7 @@ static int resume_programs(void)
 			    outcome_begun(json_text(app, "name")))
 				continue;
 			sd_notify(0, "EXTEND_TIMEOUT_USEC=" PROGRAM_TIMEOUT);
-			if (resume_app(json_text(app, "name"), 0) != EXIT_OK)
+			if (resume_app(json_text(app, "name"), 0, NULL) != EXIT_OK)
 				status = EXIT_FAILURE;
 		}
 	}
@@ -178,15 +187,48 @@ static int resume_programs(void)
 	return status;
 }
 
-/* For resume_scopes(): a line each. Other programs may still stand still: no more than that. */
-static void note_scope(const char *name)
+/*
+ * For resume_scopes(), a line each, and for the generator. Other programs may still stand
+ * still: no more than that.
+ */
+static void note_ahead(const char *name)
 {
 	FILE *f = fopen(NVWA_STATE_DIR "/" CARRY_SCOPES, "ae");
+	char mark[PATH_MAX];
 
+	if (path_format(mark, sizeof(mark), NVWA_STATE_DIR "/" CARRY_APPS "/%s/" APPS_AHEAD,
+			name) == 0)
+		file_write(mark, "", 0, 0644);
 	if (!f)
 		return;
 	fprintf(f, "%s\n", name);
 	fclose(f);
+}
+
+/* All of them, in their order; true: nothing is left that has to wait for systemd. */
+static bool restore_ahead(const struct ahead *ahead, int *status)
+{
+	struct takeover takeover = { 0 };
+	bool whole = ahead->whole;
+	struct error err = { 0 };
+	size_t nr_passed = 0;
+
+	for (char **name = ahead->apps; *name; name++) {
+		int result = resume_app(*name, 0, &takeover);
+
+		whole &= result != EXIT_AGAIN;
+		if (result != EXIT_OK)
+			*status = EXIT_FAILURE;
+		if (result == EXIT_AGAIN)
+			continue;
+		note_ahead(*name);
+		if (takeover.units && ahead_hand_over(&takeover, &nr_passed, &err) < 0) {
+			complain("%s", err.text);
+			*status = EXIT_FAILURE;
+		}
+	}
+	takeover_free(&takeover);
+	return whole;
 }
 
 /*
@@ -213,13 +255,7 @@ static int resume_ahead(void)
 	/* Once is enough, also if services are yet to come. */
 	unlink(NVWA_STATE_DIR "/" CARRY_TMP);
 	tree_remove(NVWA_STATE_DIR "/net");
-	for (char **name = ahead.apps; *name; name++) {
-		if (resume_app(*name, 0) == EXIT_OK)
-			note_scope(*name);
-		else
-			status = EXIT_FAILURE;
-	}
-	if (ahead.whole) {
+	if (restore_ahead(&ahead, &status)) {
 		if (!ahead.firewall && net_unlock(&err) < 0)
 			complain("%s", err.text);
 		file_write(NVWA_STATE_DIR "/" APPS_WHOLE, "", 0, 0644);
@@ -229,7 +265,25 @@ static int resume_ahead(void)
 	return status;
 }
 
-/* The programs that went ahead are told to systemd; the machine's packet filter is there, too. */
+/* A program becomes a unit; of a service systemd knows, or it has to be started afresh. */
+static int settle_ahead(const char *name, struct error *err)
+{
+	struct json_object *result = outcome_read(name);
+	const pid_t pid = json_number(result, "pid");
+	const bool resumed = outcome_resumed(name);
+	int r = 0;
+
+	json_object_put(result);
+	if (strncmp(name, "pid-", 4) == 0)
+		return resumed ? scope_register(pid, err) : 0;
+	if (resumed)
+		r = takeover_verify(name, pid, err);
+	else
+		r = apps_start_fresh(name, err);
+	return r;
+}
+
+/* What went ahead is told to systemd; the machine's packet filter is there, too. */
 static int resume_scopes(void)
 {
 	_cleanup_free_ char *names = NULL;
@@ -241,14 +295,11 @@ static int resume_scopes(void)
 		return EXIT_OK;
 	rest = names;
 	while ((name = strsep(&rest, "\n"))) {
-		struct json_object *result = *name ? outcome_read(name) : NULL;
-
 		memset(&err, 0, sizeof(err));
-		if (result && scope_register(json_number(result, "pid"), &err) < 0) {
+		if (*name && settle_ahead(name, &err) < 0) {
 			complain("%s", err.text);
 			status = EXIT_FAILURE;
 		}
-		json_object_put(result);
 	}
 	memset(&err, 0, sizeof(err));
 	if (access(NVWA_STATE_DIR "/" APPS_WHOLE, F_OK) == 0 && net_unlock(&err) < 0) {

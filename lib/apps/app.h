@@ -115,8 +115,10 @@ int app_continue(const struct app *app);
  * In the new kernel: restore the app recorded in <dir> (NVWA_STATE_DIR/apps/NAME),
  * put its memory back through the keeper, and let it run. For a service it is
  * called from its generated unit's ExecStartPost= (in the unit's cgroup), with
- * placeholder = the PID of the placeholder; for a program placeholder is 0. On
- * failure nothing of the app is left running.
+ * placeholder = the PID of the placeholder; for a program placeholder is 0. Before
+ * systemd runs it is 0 for both, and takeover gets what systemd is to be told of a
+ * service; otherwise takeover is NULL. On failure nothing of the app is left running.
+ * -EAGAIN: nothing was tried yet, and it can be restored when systemd runs.
  */
 struct app_restored {
 	pid_t pid;
@@ -124,6 +126,11 @@ struct app_restored {
 	unsigned long long insert_ticks;		/* of the TSC, that this took */
 	uint64_t run_tsc;	/* its first instruction; 0: not known */
 };
-int app_restore(const char *dir, pid_t placeholder, struct app_restored *done, struct error *err);
+struct takeover;
+int app_restore(const char *dir, pid_t placeholder, struct takeover *takeover,
+		struct app_restored *done, struct error *err);
+
+/* Written in <dir> when the restore begins: the control group of what is restored. */
+#define APP_CGROUP_FILE	"cgroup"
 
 #endif

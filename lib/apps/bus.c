@@ -12,7 +12,6 @@
 
 #define PRIVATE_SOCKET	"unix:path=/run/systemd/private"
 #define DESTINATION	"org.freedesktop.systemd1"
-#define MANAGER_PATH	"/org/freedesktop/systemd1"
 #define MANAGER		"org.freedesktop.systemd1.Manager"
 
 static inline void cleanup_bus_error(sd_bus_error *e)
@@ -52,7 +51,7 @@ int bus_unit(sd_bus *bus, const char *unit, char **path, struct error *err)
 	const char *object;
 	int r;
 
-	r = sd_bus_call_method(bus, DESTINATION, MANAGER_PATH, MANAGER, "LoadUnit", &e, &reply,
+	r = sd_bus_call_method(bus, DESTINATION, BUS_MANAGER, MANAGER, "LoadUnit", &e, &reply,
 			       "s", unit);
 	if (r >= 0)
 		r = sd_bus_message_read(reply, "o", &object);
@@ -64,7 +63,8 @@ int bus_unit(sd_bus *bus, const char *unit, char **path, struct error *err)
 	return *path ? 0 : -ENOMEM;
 }
 
-#define INTERFACE(name)	(!strcmp(name, "Unit") ? DESTINATION ".Unit" : DESTINATION ".Service")
+#define INTERFACE(name)	(!strcmp(name, "Unit") ? DESTINATION ".Unit" : \
+			 !strcmp(name, "Manager") ? MANAGER : DESTINATION ".Service")
 
 int bus_string(sd_bus *bus, const char *path, const char *interface, const char *property,
 	       char **value)
@@ -87,6 +87,13 @@ int bus_u32(sd_bus *bus, const char *path, const char *interface, const char *pr
 					   NULL, 'u', value);
 }
 
+int bus_u64(sd_bus *bus, const char *path, const char *interface, const char *property,
+	    uint64_t *value)
+{
+	return sd_bus_get_property_trivial(bus, DESTINATION, path, INTERFACE(interface), property,
+					   NULL, 't', value);
+}
+
 int bus_bool(sd_bus *bus, const char *path, const char *interface, const char *property,
 	     bool *value)
 {
@@ -100,13 +107,33 @@ int bus_bool(sd_bus *bus, const char *path, const char *interface, const char *p
 	return r;
 }
 
+bool bus_has_entries(sd_bus *bus, const char *path, const char *interface, const char *property,
+		     const char *type)
+{
+	_cleanup_message_ sd_bus_message *m = NULL;
+	int r;
+
+	r = sd_bus_get_property(bus, DESTINATION, path, INTERFACE(interface), property, NULL, &m,
+				type);
+	if (r >= 0 && *type == '(') {
+		r = sd_bus_message_enter_container(m, 'r', "bas");
+		if (r >= 0)
+			r = sd_bus_message_skip(m, "b");
+		type = "as";
+	}
+	if (r >= 0)
+		r = sd_bus_message_enter_container(m, 'a', type + 1);
+
+	return r >= 0 && sd_bus_message_at_end(m, false) == 0;
+}
+
 int bus_reload(sd_bus *bus, struct error *err)
 {
 	_cleanup_bus_error_ sd_bus_error e = SD_BUS_ERROR_NULL;
 	_cleanup_message_ sd_bus_message *m = NULL;
 	int r;
 
-	r = sd_bus_message_new_method_call(bus, &m, DESTINATION, MANAGER_PATH, MANAGER, "Reload");
+	r = sd_bus_message_new_method_call(bus, &m, DESTINATION, BUS_MANAGER, MANAGER, "Reload");
 	/* Generators run during a reload: it may take its time. */
 	if (r >= 0)
 		r = sd_bus_call(bus, m, 180 * 1000000ULL, &e, NULL);
@@ -122,7 +149,7 @@ int bus_job(sd_bus *bus, const char *verb, const char *unit, struct error *err)
 	_cleanup_bus_error_ sd_bus_error e = SD_BUS_ERROR_NULL;
 	int r;
 
-	r = sd_bus_call_method(bus, DESTINATION, MANAGER_PATH, MANAGER, verb, &e, NULL, "ss",
+	r = sd_bus_call_method(bus, DESTINATION, BUS_MANAGER, MANAGER, verb, &e, NULL, "ss",
 			       unit, "replace");
 	if (r < 0)
 		return error_set(err, -r, "systemd refuses %s of %s: %s", verb, unit,
@@ -137,7 +164,7 @@ static int scope_message(sd_bus *bus, const char *name, const char *description,
 	_cleanup_message_ sd_bus_message *m = NULL;
 	int r;
 
-	r = sd_bus_message_new_method_call(bus, &m, DESTINATION, MANAGER_PATH, MANAGER,
+	r = sd_bus_message_new_method_call(bus, &m, DESTINATION, BUS_MANAGER, MANAGER,
 					   "StartTransientUnit");
 	if (r >= 0)
 		r = sd_bus_message_append(m, "ss", name, "fail");

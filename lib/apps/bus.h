@@ -30,18 +30,30 @@ static inline void cleanup_strv(char ***list)
 /* systemd's own socket, which works without and before a bus daemon. */
 int bus_open(sd_bus **bus, struct error *err);
 
+/* The path of systemd itself. */
+#define BUS_MANAGER	"/org/freedesktop/systemd1"
+
 /* Load a unit: its object path, malloc()ed. */
 int bus_unit(sd_bus *bus, const char *unit, char **path, struct error *err);
 
-/* Properties of a unit; interface is "Unit" or "Service". */
+/* Properties of a unit; interface is "Unit" or "Service". Of systemd itself: "Manager". */
 int bus_string(sd_bus *bus, const char *path, const char *interface, const char *property,
 	       char **value);
 int bus_strings(sd_bus *bus, const char *path, const char *interface, const char *property,
 		char ***value);
 int bus_u32(sd_bus *bus, const char *path, const char *interface, const char *property,
 	    uint32_t *value);
+int bus_u64(sd_bus *bus, const char *path, const char *interface, const char *property,
+	    uint64_t *value);
 int bus_bool(sd_bus *bus, const char *path, const char *interface, const char *property,
 	     bool *value);
+
+/*
+ * Whether a list has entries; type is the property's, "as", "a(ss)", or "(bas)" where the list
+ * is the second of two. A property that this systemd does not have has none.
+ */
+bool bus_has_entries(sd_bus *bus, const char *path, const char *interface, const char *property,
+		     const char *type);
 
 /* systemctl daemon-reload; returns when it is done. */
 int bus_reload(sd_bus *bus, struct error *err);

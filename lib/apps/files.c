@@ -12,8 +12,6 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 
-#define JOURNAL_SOCKET	"/run/systemd/journal/stdout"
-
 /* Ids of the mounts that a process sees. */
 static int read_mounts(pid_t pid, int **ids, size_t *nr)
 {

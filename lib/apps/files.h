@@ -57,6 +57,9 @@ struct externals {
 int externals_find(const struct app *app, struct externals *found, struct error *err);
 void externals_free(struct externals *externals);
 
+/* Where systemd-journald listens for streams; see systemd-journald.service(8). */
+#define JOURNAL_SOCKET	"/run/systemd/journal/stdout"
+
 /* Whether a unix socket is a stream to the journal. */
 bool unix_socket_is_journal(const struct unix_sockets *all, const struct unix_socket *s);
 

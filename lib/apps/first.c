@@ -24,7 +24,6 @@
 #include "lib/net/links.h"
 #include "uapi/record.h"
 
-#define FIRST		"nvwa-first.target"
 #define CONFIGURED	"/etc/systemd/system"
 
 /* Where systemd looks for units, but for those of generators; see systemd.unit(5). */
@@ -252,7 +251,7 @@ static int want_rest(const char *early, const char *target)
 	char unit[NAME_MAX + 1];
 	int r = path_format(unit, sizeof(unit), "nvwa-rest@%s.service", target);
 
-	return r < 0 ? r : units_want(early, FIRST, unit, "nvwa-rest@.service");
+	return r < 0 ? r : units_want(early, FIRST_TARGET, unit, "nvwa-rest@.service");
 }
 
 int first_generate(const char *state, const char *early, struct error *err)
@@ -277,7 +276,7 @@ int first_generate(const char *state, const char *early, struct error *err)
 	if (!r)
 		r = path_format(path, sizeof(path), "%s/default.target", early);
 	if (!r)
-		r = path_format(file, sizeof(file), "%s/" FIRST, app_paths()->units);
+		r = path_format(file, sizeof(file), "%s/" FIRST_TARGET, app_paths()->units);
 	if (!r && symlink(file, path) && errno != EEXIST)
 		r = -errno;
 	if (r < 0)

@@ -22,6 +22,9 @@ int first_generate(const char *state, const char *early, struct error *err);
 int first_save(const char *out, struct error *err);
 #define FIRST_GENERATORS	"generators"
 
+/* The default target of the first boot, if it is one of its own. */
+#define FIRST_TARGET	"nvwa-first.target"
+
 /* Reached when what carried programs need is there. */
 #define FIRST_READY	"nvwa-ready.target"
 

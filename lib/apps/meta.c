@@ -131,6 +131,7 @@ int meta_write(const char *dir, const struct app_meta *meta, struct error *err)
 	set_string(o, "release", meta->release);
 	set_string(o, "status_text", meta->status_text);
 	set_string(o, "controllers", meta->controllers);
+	set_string(o, "cgroup", meta->cgroup);
 	for (size_t i = 0; i < meta->nr_trees; i++) {
 		struct json_object *t = json_object_new_object();
 
@@ -184,6 +185,7 @@ int meta_read(const char *dir, struct app_meta *meta, struct error *err)
 	meta->release = get_string(o, "release");
 	meta->status_text = get_string(o, "status_text");
 	meta->controllers = get_string(o, "controllers");
+	meta->cgroup = get_string(o, "cgroup");
 	r = read_trees(o, meta);
 	if (!r && (get_number(o, "version") != META_VERSION || !kind || !meta->name ||
 		   meta->pid <= 0))
@@ -207,6 +209,7 @@ void meta_free(struct app_meta *meta)
 	free(meta->release);
 	free(meta->status_text);
 	free(meta->controllers);
+	free(meta->cgroup);
 	memset(meta, 0, sizeof(*meta));
 }
 

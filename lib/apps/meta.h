@@ -26,7 +26,8 @@ struct app_meta {
 	pid_t pid;
 	char *release;		/* of the kernel it ran on */
 	char *status_text;	/* what the service last told systemd of itself, "" if nothing */
-	char *controllers;	/* of a program's control group, see scope_make() */
+	char *controllers;	/* of its control group, see cgroup_make() */
+	char *cgroup;		/* of a service: the group's path below CGROUP_ROOT */
 	struct meta_tree *trees;
 	size_t nr_trees;
 };

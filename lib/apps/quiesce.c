@@ -15,11 +15,11 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "lib/apps/cgroup.h"
 #include "lib/apps/quiesce.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 
-#define CGROUP_ROOT	"/sys/fs/cgroup"
 #define OWN_CGROUP	"nvwa"
 /* Holds PID 1, which is frozen with nobody left to talk to. */
 #define INIT_CGROUP	"init.scope"

@@ -24,6 +24,9 @@
 #include "lib/apps/quiesce.h"
 #include "lib/apps/scope.h"
 #include "lib/apps/sockets.h"
+#include "lib/apps/stand-in.h"
+#include "lib/apps/stream.h"
+#include "lib/apps/takeover.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
@@ -45,7 +48,9 @@ struct restore {
 	const char *dir;
 	struct app_meta meta;
 	struct app_dumped dumped;
-	pid_t placeholder;		/* of the unit; for a program, one of our own */
+	pid_t placeholder;		/* of the unit; where systemd has none, one of our own */
+	struct takeover *takeover;	/* NULL: systemd runs */
+	struct stand_in stand_in;	/* of a service, if not */
 	char *own_cgroup;		/* where this process was before enter_cgroup() */
 	struct kept_limit limits[2];	/* of the placeholder's cgroup */
 	int images;			/* directory */
@@ -217,7 +222,7 @@ static const struct app_insert insert_from_keeper = { insert_own, insert_shared 
 
 /* --- what the restored program finds ----------------------------------- */
 
-static int restore_files(const struct restore *re)
+static int restore_files(const struct restore *re, bool inside)
 {
 	char tar[4200], path[4200];
 	int r = 0;
@@ -225,6 +230,8 @@ static int restore_files(const struct restore *re)
 	for (size_t i = 0; !r && i < re->meta.nr_trees; i++) {
 		const struct meta_tree *t = &re->meta.trees[i];
 
+		if (t->inside != inside)
+			continue;
 		r = path_format(tar, sizeof(tar), "%s/%s", re->dir, t->tar);
 		if (!r && t->inside)
 			r = path_format(path, sizeof(path), "/proc/%d/root%s", re->placeholder,
@@ -287,15 +294,38 @@ static int restore_clocks(const struct restore *re)
 	return 0;
 }
 
+/* A descriptor of the service's stream to the journal. */
+static int open_stream(const struct restore *re, const struct external *e)
+{
+	struct stream stream;
+	char path[4200];
+	int fd, r;
+
+	if (!re->takeover) {
+		fd = pidfd_take(re->placeholder, e->fd == STDERR_FILENO ? e->fd : STDOUT_FILENO);
+		return fd < 0 ? error_set(re->err, -fd, "cannot take over the stream to the "
+					  "journal: %s", strerror(-fd)) : fd;
+	}
+	r = path_format(path, sizeof(path), "%s/" TAKEOVER_DIR "/" TAKEOVER_STREAMS, re->dir);
+	if (!r)
+		r = stream_make(path, e->ino, &stream, re->err);
+	if (!r) {
+		r = takeover_add_stream(re->takeover, stream.journal);
+		if (r < 0)
+			close(stream.service);
+	}
+
+	return r < 0 ? r : stream.service;
+}
+
 static int add_external(const struct restore *re, struct criu *criu, const struct external *e)
 {
 	int fd;
 
 	if (e->kind == EXTERNAL_JOURNAL) {
-		fd = pidfd_take(re->placeholder, e->fd == STDERR_FILENO ? e->fd : STDOUT_FILENO);
+		fd = open_stream(re, e);
 		if (fd < 0)
-			return error_set(re->err, -fd, "cannot take over the stream to the "
-					 "journal: %s", strerror(-fd));
+			return fd;
 		criu_keep(criu, fd);
 		criu_arg(criu, "--inherit-fd");
 		criu_arg(criu, "fd[%d]:socket:[%llu]", fd, e->ino);
@@ -453,12 +483,12 @@ static int hand_over(const struct restore *re)
 	return 0;
 }
 
-static void leave_scope(struct restore *re)
+static void leave_cgroup(struct restore *re)
 {
 	if (re->placeholder <= 0)
 		return;
-	scope_release(re->placeholder);
-	/* The scope ends with the last process in it; that is not us. */
+	stand_in_end(re->placeholder);
+	/* A scope ends with the last process in it; that is not us. */
 	if (re->own_cgroup)
 		move_to_cgroup(re->own_cgroup);
 }
@@ -489,46 +519,91 @@ static int join_first_namespace(const struct restore *re)
 	return 0;
 }
 
+/*
+ * The process around which the app is rebuilt, where systemd has made none. If a service's
+ * cannot be made nothing was tried, and systemd can make it later.
+ */
+static int make_placeholder(struct restore *re)
+{
+	char path[4200];
+	int r;
+
+	if (re->meta.kind == APP_PROGRAM)
+		return scope_make(re->meta.pid, re->meta.controllers ?: "", &re->placeholder,
+				  re->err);
+	if (!re->takeover)
+		return 0;
+	r = path_format(path, sizeof(path), "%s/" TAKEOVER_DIR, re->dir);
+	if (!r)
+		r = stand_in_make(path, re->meta.name, re->meta.cgroup ?: "",
+				  re->meta.controllers ?: "", &re->stand_in, re->err);
+	re->placeholder = re->stand_in.pid;
+
+	return r < 0 ? -EAGAIN : 0;
+}
+
+/* For nvwa-init, which kills what is not restored to its end. */
+static int note_cgroup(const struct restore *re)
+{
+	_cleanup_free_ char *cgroup = NULL;
+	char path[4200];
+	int r;
+
+	r = proc_cgroup(re->placeholder, &cgroup);
+	if (!r)
+		r = path_format(path, sizeof(path), "%s/" APP_CGROUP_FILE, re->dir);
+
+	return r < 0 ? r : file_write(path, cgroup, strlen(cgroup), 0600);
+}
+
 static int restore(struct restore *re)
 {
-	const bool is_program = re->meta.kind == APP_PROGRAM;
+	const bool is_ours = re->takeover || re->meta.kind == APP_PROGRAM;
 	int r;
 
 	r = join_first_namespace(re);
 	if (r < 0)
 		return r;
 	criu_reuse(re->dumped.criu_version);
-	r = restore_files(re);
+	r = restore_files(re, false);
+	if (!r)
+		r = make_placeholder(re);
+	if (r < 0)
+		return r;
+	r = note_cgroup(re);
+	if (!r)
+		r = restore_files(re, true);
 	if (!r)
 		r = make_shared(re);
 	if (!r)
 		r = restore_clocks(re);
 	if (!r)
 		r = mend_images(re->images, &re->mend, re->err);
-	if (!r && is_program)
-		r = scope_make(re->meta.pid, re->meta.controllers ?: "", &re->placeholder,
-			       re->err);
 	if (!r)
 		r = enter_cgroup(re);
 	if (!r)
 		r = run_restore(re);
-	if (!r && !is_program)
+	if (!r && !is_ours)
 		r = hand_over(re);
+	else if (!r && re->meta.kind == APP_SERVICE)
+		r = takeover_add_service(re->takeover, re->dir, re->meta.name, re->meta.cgroup,
+					 &re->stand_in);
 	if (r < 0)
 		kill_tree(re);
 	put_back_limits(re);
-	if (is_program)
-		leave_scope(re);
+	if (is_ours)
+		leave_cgroup(re);
 
 	return r;
 }
 
-int app_restore_with(const char *dir, pid_t placeholder, const struct app_insert *insert,
-		     void *ctx, struct app_restored *done, struct error *err)
+int app_restore_with(const char *dir, pid_t placeholder, struct takeover *takeover,
+		     const struct app_insert *insert, void *ctx, struct app_restored *done,
+		     struct error *err)
 {
 	struct error own = { "" };
 	struct restore re = {
-		.dir = dir, .placeholder = placeholder, .images = -1,
+		.dir = dir, .placeholder = placeholder, .takeover = takeover, .images = -1,
 		.insert = insert, .ctx = ctx, .done = done, .err = err ? err : &own,
 	};
 	char images[4200];
@@ -546,7 +621,7 @@ int app_restore_with(const char *dir, pid_t placeholder, const struct app_insert
 			r = error_set(re.err, errno, "cannot open %s: %s", images,
 				      strerror(errno));
 	}
-	if (!r && (re.meta.kind == APP_SERVICE) != (placeholder != 0))
+	if (!r && (re.meta.kind == APP_SERVICE && !takeover) != (placeholder != 0))
 		r = error_set(re.err, EINVAL, "%s is restored around the wrong thing",
 			      re.meta.name);
 	done->pid = re.meta.pid;
@@ -555,6 +630,9 @@ int app_restore_with(const char *dir, pid_t placeholder, const struct app_insert
 
 	if (re.images >= 0)
 		close(re.images);
+	for (size_t i = 0; i < re.stand_in.nr_filters; i++)
+		close(re.stand_in.filters[i]);
+	free(re.stand_in.filters);
 	mend_free(re.mend);
 	free(re.own_cgroup);
 	dumped_free(&re.dumped);
@@ -576,11 +654,13 @@ static int open_keeper(struct error *err)
 	return keeper;
 }
 
-int app_restore(const char *dir, pid_t placeholder, struct app_restored *done, struct error *err)
+int app_restore(const char *dir, pid_t placeholder, struct takeover *takeover,
+		struct app_restored *done, struct error *err)
 {
 	_cleanup_close_ int keeper = open_keeper(err);
 
 	if (keeper < 0)
 		return keeper;
-	return app_restore_with(dir, placeholder, &insert_from_keeper, &keeper, done, err);
+	return app_restore_with(dir, placeholder, takeover, &insert_from_keeper, &keeper, done,
+				err);
 }

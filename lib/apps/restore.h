@@ -14,7 +14,8 @@ struct app_insert {
 		      struct error *err);
 };
 
-int app_restore_with(const char *dir, pid_t placeholder, const struct app_insert *insert,
-		     void *ctx, struct app_restored *done, struct error *err);
+int app_restore_with(const char *dir, pid_t placeholder, struct takeover *takeover,
+		     const struct app_insert *insert, void *ctx, struct app_restored *done,
+		     struct error *err);
 
 #endif

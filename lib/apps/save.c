@@ -13,7 +13,10 @@
 #include "lib/apps/bus.h"
 #include "lib/apps/criu.h"
 #include "lib/apps/meta.h"
+#include "lib/apps/mountinfo.h"
+#include "lib/apps/proc.h"
 #include "lib/apps/scope.h"
+#include "lib/apps/takeover.h"
 #include "lib/apps/unitfile.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
@@ -119,6 +122,7 @@ static int write_unit(const char *dir, const char *unit, const struct unit_facts
 /* Which files must be carried along. */
 static int list_trees(const struct unit_facts *f, struct app_meta *meta)
 {
+	const char *pid_file = f->pid_file ?: "";
 	char path[4096];
 	int r = 0;
 
@@ -126,13 +130,15 @@ static int list_trees(const struct unit_facts *f, struct app_meta *meta)
 		r = path_format(path, sizeof(path), "/run/%s", *name);
 		if (!r)
 			r = meta_add_tree(meta, path, false);
+		if (!r && path_is_below(pid_file, path))
+			pid_file = "";
 	}
 	if (!r && f->private_tmp)
 		r = meta_add_tree(meta, "/tmp", true);
 	if (!r && f->private_tmp)
 		r = meta_add_tree(meta, "/var/tmp", true);
-	if (!r && f->pid_file && f->pid_file[0])
-		r = meta_add_tree(meta, f->pid_file, false);
+	if (!r && *pid_file)
+		r = meta_add_tree(meta, pid_file, false);
 
 	return r;
 }
@@ -141,6 +147,7 @@ static int save_service(const struct app *app, const char *dir, struct app_meta 
 			struct error *err)
 {
 	__attribute__((cleanup(unit_facts_free))) struct unit_facts facts = { 0 };
+	struct error waits = { "" };
 	int r;
 
 	r = read_unit_facts(app->name, &facts, err);
@@ -149,6 +156,11 @@ static int save_service(const struct app *app, const char *dir, struct app_meta 
 	if (!r)
 		r = list_trees(&facts, meta);
 	meta->status_text = steal_ptr(facts.status_text);
+	if (!r)
+		r = proc_cgroup(app->pid, &meta->cgroup);
+	/* What systemd alone can make waits for it. */
+	if (!r && takeover_save(app, dir, &waits) < 0)
+		return 0;
 
 	return r;
 }
@@ -184,12 +196,11 @@ int app_save(const struct app *app, const char *dir, struct error *err)
 		if (r < 0)
 			return error_set(err, -r, "cannot record service %s: %s", app->name,
 					 strerror(-r));
-	} else {
-		r = scope_controllers(app->pid, &meta.controllers);
-		if (r < 0)
-			return error_set(err, -r, "cannot see the control group of process %d: %s",
-					 app->pid, strerror(-r));
 	}
+	r = scope_controllers(app->pid, &meta.controllers);
+	if (r < 0)
+		return error_set(err, -r, "cannot see the control group of process %d: %s",
+				 app->pid, strerror(-r));
 
 	return meta_write(path, &meta, err);
 }

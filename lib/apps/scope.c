@@ -3,76 +3,37 @@
 #include "lib/apps/scope.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <systemd/sd-daemon.h>
-#include <unistd.h>
 
 #include "lib/apps/bus.h"
+#include "lib/apps/cgroup.h"
 #include "lib/apps/proc.h"
+#include "lib/apps/stand-in.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 
 /* Where systemd puts a scope that names no other slice. */
-#define CGROUPS	"/sys/fs/cgroup"
-#define SLICE	CGROUPS "/system.slice"
+#define SLICE	"/system.slice"
 
 static void scope_name(pid_t pid, char *name, size_t size)
 {
 	snprintf(name, size, "nvwa-%d.scope", pid);
 }
 
-static pid_t start_placeholder(void)
-{
-	pid_t parent = getpid(), pid = fork();
-
-	if (pid)
-		return pid < 0 ? -errno : pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	while (getppid() == parent)
-		pause();
-	_exit(0);
-}
-
-/* What a control group hands down to those in it. */
-static void hand_down(const char *cgroup, const char *controllers)
-{
-	_cleanup_free_ char *names = strdup(controllers);
-	char path[128], order[64], *rest = names, *name;
-
-	if (path_format(path, sizeof(path), "%s/cgroup.subtree_control", cgroup) < 0)
-		return;
-	while ((name = strsep(&rest, " \n"))) {
-		/* One by one: the next kernel need not have all of them. */
-		if (*name && !path_format(order, sizeof(order), "+%s", name))
-			file_write(path, order, strlen(order), 0644);
-	}
-}
-
 /* As systemd makes the control group of a scope, which finds it there later. */
 static int make_cgroup(const char *name, const char *controllers, pid_t first, struct error *err)
 {
-	char path[128], number[16];
+	char group[128];
 	int r;
 
-	r = dir_make(SLICE);
-	if (!r) {
-		hand_down(CGROUPS, controllers);
-		hand_down(SLICE, controllers);
-		r = path_format(path, sizeof(path), SLICE "/%s", name);
-	}
+	r = path_format(group, sizeof(group), SLICE "/%s", name);
 	if (!r)
-		r = dir_make(path);
+		r = cgroup_make(group, controllers, err);
 	if (!r)
-		r = path_format(path, sizeof(path), SLICE "/%s/cgroup.procs", name);
-	if (!r)
-		r = path_format(number, sizeof(number), "%d", first);
-	if (!r)
-		r = file_write(path, number, strlen(number), 0644);
+		r = cgroup_enter(group, first);
 
 	return r < 0 ? error_set(err, -r, "cannot make the control group of %s: %s", name,
 				 strerror(-r)) : 0;
@@ -96,7 +57,7 @@ int scope_make(pid_t pid, const char *controllers, pid_t *placeholder, struct er
 	char name[64];
 	pid_t p;
 
-	p = start_placeholder();
+	p = stand_in_start();
 	if (p < 0)
 		return error_set(err, -p, "cannot start a process: %s", strerror(-p));
 	*placeholder = p;
@@ -104,12 +65,6 @@ int scope_make(pid_t pid, const char *controllers, pid_t *placeholder, struct er
 
 	return sd_booted() > 0 ? start_scope(pid, name, placeholder, 1, err) :
 		make_cgroup(name, controllers, p, err);
-}
-
-void scope_release(pid_t placeholder)
-{
-	kill(placeholder, SIGKILL);
-	waitpid(placeholder, NULL, 0);
 }
 
 /* The processes of a scope; *pids malloc()ed. */
@@ -121,7 +76,7 @@ static int read_members(const char *name, pid_t **pids, size_t *nr)
 	int r;
 
 	*nr = 0;
-	r = path_format(path, sizeof(path), SLICE "/%s/cgroup.procs", name);
+	r = path_format(path, sizeof(path), CGROUP_ROOT SLICE "/%s/cgroup.procs", name);
 	if (!r)
 		r = file_read(path, &text, NULL);
 	if (r < 0)
@@ -162,7 +117,7 @@ int scope_controllers(pid_t pid, char **controllers)
 
 	r = proc_cgroup(pid, &cgroup);
 	if (!r)
-		r = path_format(path, sizeof(path), CGROUPS "%s/cgroup.controllers", cgroup);
+		r = path_format(path, sizeof(path), CGROUP_ROOT "%s/cgroup.controllers", cgroup);
 	if (!r)
 		r = file_read(path, controllers, NULL);
 	if (!r)

@@ -11,18 +11,16 @@
 
 /*
  * Make the scope of program pid, which does not exist yet, around a process that only waits
- * and ends with us at the latest; *placeholder is its PID. controllers (names with blanks
- * between them) are those that the control group has if systemd does not make it.
+ * and ends with us at the latest; *placeholder is its PID, for stand_in_end(). controllers
+ * (names with blanks between them) are those that the control group has if systemd does not
+ * make it.
  */
 int scope_make(pid_t pid, const char *controllers, pid_t *placeholder, struct error *err);
-
-/* The program runs, or never will: end the process that was in its place. */
-void scope_release(pid_t placeholder);
 
 /* Tell systemd of the scope of a program that was made before it ran. */
 int scope_register(pid_t pid, struct error *err);
 
-/* Controllers that the control group of a process has, as scope_make() wants them; malloc()ed. */
+/* Controllers that the control group of a process has, as cgroup_make() wants them; malloc()ed. */
 int scope_controllers(pid_t pid, char **controllers);
 
 #endif

@@ -90,6 +90,19 @@ static int mask_dropins(const char *dir, const char *early, const char *unit)
 	return r;
 }
 
+/*
+ * It runs by its own unit. systemd starts the default target as one that replaces all that ran
+ * before, as that of an initramfs would be; a service that nothing enables would be stopped.
+ */
+static int want_ahead(const char *early, const char *unit)
+{
+	int r;
+
+	r = units_want(early, FIRST_TARGET, unit, unit);
+
+	return r < 0 ? r : units_want(early, "nvwa-scopes.service", unit, unit);
+}
+
 /* 1 if the app has a stand-in now, 0 if it needs none. */
 static int generate_stand_in(const char *dir, const char *early, const char *unit)
 {
@@ -109,6 +122,10 @@ static int generate_stand_in(const char *dir, const char *early, const char *uni
 	/* A program, or something that was not recorded to its end. */
 	if (r == -ENOENT)
 		return 0;
+	if (!r)
+		r = path_format(path, sizeof(path), "%s/" APPS_AHEAD, dir);
+	if (!r && !access(path, F_OK))
+		return want_ahead(early, unit);
 	if (!r)
 		r = path_format(path, sizeof(path), "%s/%s", early, unit);
 	if (!r)

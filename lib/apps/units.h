@@ -11,6 +11,9 @@
 /* If this file of NVWA_STATE_DIR exists, all went on ahead of systemd: the boot is one as ever. */
 #define APPS_WHOLE	"whole"
 
+/* In the directory of an app: it was restored, or given up, before systemd ran. */
+#define APPS_AHEAD	"ahead"
+
 /*
  * For the generator, in its directory early: have a unit want another one, whose file is this one
  * among the installed units (of another name if it is an instance).

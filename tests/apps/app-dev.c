@@ -202,7 +202,8 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return 2;
 	if (!strcmp(argv[1], "restore") && argc == 4) {
-		r = app_restore_with(argv[2], atoi(argv[3]), &insert_saved, argv[2], &done, &err);
+		r = app_restore_with(argv[2], atoi(argv[3]), NULL, &insert_saved, argv[2],
+				     &done, &err);
 		printf("%d: %llu inserted, %llu copied\n", done.pid, done.nr_inserted,
 		       done.nr_copied);
 	} else if (!strcmp(argv[1], "forget")) {

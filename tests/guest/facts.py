@@ -42,11 +42,26 @@ def limit_facts(base):
         yield "limit " + " ".join(line[:26].split()), " ".join(line[26:].split())
 
 
+def is_seen(base, point, number):
+    """Is it the mount of that number that the process sees there, or does another cover it?"""
+    try:
+        fd = os.open(f"{base}/root{point}", os.O_PATH | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    info = read(f"/proc/self/fdinfo/{fd}")
+    os.close(fd)
+    return f"mnt_id:\t{number}\n" in info
+
+
 def mount_facts(base):
     for line in read(base + "/mountinfo").splitlines():
         left, right = line.split(" - ", 1)
         fields = left.split()
         root, point, options = fields[3], fields[4], fields[5]
+        # Mounted when somebody looks at it, and what the machine has never is in a sandbox
+        # that is older.
+        if point == "/proc/sys/fs/binfmt_misc" or not is_seen(base, point, fields[0]):
+            continue
         # Peer groups have numbers; that there is one, and how it is joined, counts.
         joined = ",".join(sorted(f.split(":")[0] for f in fields[6:]))
         # Of other units, when they happened to start.
@@ -57,7 +72,7 @@ def mount_facts(base):
         # the source of a file system that has none.
         if fstype == "tmpfs":
             superblock = re.sub(r",(size|nr_inodes)=[0-9a-z]+", "", superblock)
-        if fstype == "pstore":
+        if fstype in ("pstore", "devtmpfs"):
             source = "none"
         # A filesystem of a number that its maker counts up (autofs's pipe).
         superblock = re.sub(r"\b(fd|pgrp|pipe_ino)=\d+", r"\1=N", superblock)

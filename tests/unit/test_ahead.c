@@ -75,7 +75,7 @@ static void test_mounts(void **state)
 	mounts_are(KERNELS, "", "");
 	mounts_are(KERNELS "tmpfs /tmp tmpfs rw,size=1k 0 0\n"
 		   "cgroup2 /sys/fs/cgroup cgroup2 rw,nsdelegate 0 0\n"
-		   "bpf /sys/fs/bpf bpf rw,mode=700 0 0\n"
+		   "fusectl /sys/fs/fuse/connections fusectl rw,relatime 0 0\n"
 		   "tmpfs /run/user/0 tmpfs rw,mode=700 0 0\n", "",
 		   "mount /tmp\nmount /sys/fs/cgroup\n");
 	/* More lines in fstab than one: the two tables are read at the same time. */

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Services that are restored before systemd runs, and how it takes them over when it starts:
+ * as it does from itself when it executes itself anew (systemctl daemon-reexec), or from the
+ * systemd of an initramfs. It is given a file that says which units run, with which main
+ * process, and descriptors that belong to them. The words in it are those of systemd 252 to
+ * 257 (src/core/manager-serialize.c, unit-serialize.c, service.c); as a later version must
+ * understand what an earlier one has written, they change little.
+ */
+#ifndef NVWA_APPS_TAKEOVER_H
+#define NVWA_APPS_TAKEOVER_H
+
+#include <stddef.h>
+#include <stdio.h>
+#include "lib/apps/app.h"
+#include "lib/apps/stand-in.h"
+#include "lib/base/error.h"
+#include "uapi/record.h"
+
+/* The file, and the number of the first descriptor; the others follow. */
+#define TAKEOVER_FILE		NVWA_STATE_DIR "/systemd-state"
+#define TAKEOVER_FIRST_FD	100
+#define TAKEOVER_MAX_FDS	512
+
+/*
+ * The file names them by their numbers, so PID 1 gets them there, over a socket that it gave to
+ * "nvwa resume --ahead" under this one.
+ */
+#define TAKEOVER_SOCKET		3
+
+/* In the directory of an app; without it the service waits for systemd. */
+#define TAKEOVER_DIR		"takeover"
+#define TAKEOVER_STREAMS	"streams"	/* below it, see lib/apps/stream.h */
+
+/* Can systemd take over this service? -ENOTSUP, and err says why not. */
+int takeover_allows(const struct app *app, struct error *err);
+
+/*
+ * In the old kernel, while it runs: what is needed to make it again, to <dir>/takeover.
+ * -ENOTSUP as above, and there is no such directory.
+ */
+int takeover_save(const struct app *app, const char *dir, struct error *err);
+
+/* In the new kernel: what systemd will be told. All 0 is an empty one. */
+struct takeover {
+	char *manager, *units, *streams;	/* text; NULL: none */
+	int *fds;				/* in the order of their numbers */
+	size_t nr_fds;
+};
+
+/* The journal's end of a service's stream, which journald gets from systemd; takes it over. */
+int takeover_add_stream(struct takeover *t, int fd);
+
+/*
+ * A service that was restored around a stand-in, from its directory <dir>; takes over the
+ * stand-in's device filters.
+ */
+int takeover_add_service(struct takeover *t, const char *dir, const char *unit,
+			 const char *cgroup, struct stand_in *stand_in);
+
+/* Does systemd have this service, with that main process? Later, when it runs. */
+int takeover_verify(const char *unit, pid_t pid, struct error *err);
+
+/* Write the file. */
+int takeover_write(const struct takeover *t, const char *path);
+
+void takeover_free(struct takeover *t);
+
+#endif
