@@ -66,7 +66,7 @@ def inside(runs, name):
     """Those of nvwa's steps that are a part of the blackout."""
     names = [step for step, _ in steps(runs, name, "ours")]
     starts = [step.startswith("freeze > ") for step in names]
-    ends = [re.search(r" > pid-\d+$", step) is not None for step in names]
+    ends = [re.search(r" > (pid-\d+|\S+\.service)$", step) is not None for step in names]
     return names[starts.index(True):ends.index(True) + 1] if True in starts and True in ends else []
 
 
@@ -88,7 +88,7 @@ def setting(about):
         text += f". Guest: {about['guest_memory']} MB, {about['guest_cpus']} CPUs, " + \
                 qemu_text(about["guest"])
     if "small" in about:
-        text += f". blackout_small: 2048 MB, 1 CPU, -icount shift=0, {qemu_text(about['small'])}"
+        text += f". blackout_small, blackout_service: 2048 MB, 1 CPU, -icount shift=0, {qemu_text(about['small'])}"
     return text
 
 
