@@ -202,6 +202,14 @@ restore_config() {
 	} | guest 'mkdir -p /etc/nvwa && cat >/etc/nvwa/nvwa-restore.yaml'
 }
 
+# when NAME: did an app go on before systemd started, in the last update, or after that?
+when() {
+	guest nvwa report --json | jq -r --arg name "$1" \
+		'(.steps[] | select(.step == "systemd") | .end_ms) as $systemd |
+		.apps[] | select(.name == $name) |
+		if .end_ms < $systemd then "before" else "after" end'
+}
+
 no_splats() {
 	ok "the console is free of splats" "$top/lab/splats"
 }

@@ -20,6 +20,7 @@
 #include "lib/apps/images.h"
 #include "lib/apps/mend.h"
 #include "lib/apps/meta.h"
+#include "lib/apps/places.h"
 #include "lib/apps/proc.h"
 #include "lib/apps/quiesce.h"
 #include "lib/apps/scope.h"
@@ -519,10 +520,7 @@ static int join_first_namespace(const struct restore *re)
 	return 0;
 }
 
-/*
- * The process around which the app is rebuilt, where systemd has made none. If a service's
- * cannot be made nothing was tried, and systemd can make it later.
- */
+/* The process around which the app is rebuilt, where systemd has made none. */
 static int make_placeholder(struct restore *re)
 {
 	char path[4200];
@@ -539,7 +537,7 @@ static int make_placeholder(struct restore *re)
 				  re->meta.controllers ?: "", &re->stand_in, re->err);
 	re->placeholder = re->stand_in.pid;
 
-	return r < 0 ? -EAGAIN : 0;
+	return r;
 }
 
 /* For nvwa-init, which kills what is not restored to its end. */
@@ -565,11 +563,14 @@ static int restore(struct restore *re)
 	if (r < 0)
 		return r;
 	criu_reuse(re->dumped.criu_version);
-	r = restore_files(re, false);
+	r = places_make(re->dir, re->err);
+	if (!r)
+		r = restore_files(re, false);
 	if (!r)
 		r = make_placeholder(re);
+	/* Nothing was tried, and may go well when systemd has brought more. */
 	if (r < 0)
-		return r;
+		return re->takeover ? -EAGAIN : r;
 	r = note_cgroup(re);
 	if (!r)
 		r = restore_files(re, true);

@@ -356,16 +356,28 @@ static int for_each_step(char *text, step_fn fn, void *ctx)
 	return r;
 }
 
-/* What is to be there before, outside of the sandbox; and whether it needs one. */
+/* What is to be there before, outside of the sandbox; and, if ctx is not NULL, what it needs. */
 static int prepare_step(void *ctx, const struct step *step, char **words)
 {
 	int *flags = ctx;
 
 	if (!strcmp(step->verb, "node"))
 		return make_node(words, "");
-	*flags |= strcmp(step->verb, "uts") ? CLONE_NEWNS : CLONE_NEWUTS;
+	if (flags)
+		*flags |= strcmp(step->verb, "uts") ? CLONE_NEWNS : CLONE_NEWUTS;
 
 	return 0;
+}
+
+int sandbox_make_nodes(const char *plan)
+{
+	_cleanup_free_ char *copy = strdup(plan);
+	mode_t mask = umask(0);
+	int r = copy ? for_each_step(copy, prepare_step, NULL) : -ENOMEM;
+
+	umask(mask);
+
+	return r;
 }
 
 static int carry_out(void *ctx, const struct step *step, char **words)

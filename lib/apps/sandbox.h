@@ -49,6 +49,9 @@ struct sandbox_tmp {
  */
 int sandbox_build(const char *plan, const char *unit, struct error *err);
 
+/* Nothing but the lines "node", in the view of the calling process. */
+int sandbox_make_nodes(const char *plan);
+
 /* Nothing but the names that sandbox_build() chooses in this boot. */
 int sandbox_tmp_names(const char *plan, const char *unit, struct sandbox_tmp *names);
 

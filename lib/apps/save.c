@@ -14,6 +14,7 @@
 #include "lib/apps/criu.h"
 #include "lib/apps/meta.h"
 #include "lib/apps/mountinfo.h"
+#include "lib/apps/places.h"
 #include "lib/apps/proc.h"
 #include "lib/apps/scope.h"
 #include "lib/apps/takeover.h"
@@ -202,7 +203,9 @@ int app_save(const struct app *app, const char *dir, struct error *err)
 		return error_set(err, -r, "cannot see the control group of process %d: %s",
 				 app->pid, strerror(-r));
 
-	return meta_write(path, &meta, err);
+	r = places_save(app, &meta, path, err);
+
+	return r < 0 ? r : meta_write(path, &meta, err);
 }
 
 int app_save_files(const struct app *app, const char *dir, struct error *err)

@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,7 +17,6 @@
 #include "lib/apps/proc.h"
 #include "lib/apps/scope.h"
 #include "lib/apps/stream.h"
-#include "lib/apps/unixsock.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
@@ -213,42 +211,14 @@ static int put_unit(FILE *out, sd_bus *bus, const char *path, const struct app *
 	return r;
 }
 
-/* Directories in memory in which it has sockets, and what journald knows of the unit. */
-static int put_places(FILE *out, const struct app *app, struct error *err)
+/* What journald knows of the unit. */
+static int put_known(FILE *out, const struct app *app, struct error *err)
 {
 	_cleanup_closedir_ DIR *units = opendir(UNITS_DIR);
-	struct unix_sockets sockets = { 0 };
 	struct dirent *d;
-	char path[4200];
-	int r;
+	char path[400];
+	int r = 0;
 
-	r = unix_sockets_read(&sockets);
-	for (size_t i = 0; !r && i < app->nr_pids; i++) {
-		_cleanup_free_ int *fds = NULL;
-		size_t nr = 0;
-
-		snprintf(path, sizeof(path), "/proc/%d/fd", app->pids[i]);
-		if (proc_numbers(path, &fds, &nr) < 0)
-			continue;
-		for (size_t k = 0; !r && k < nr; k++) {
-			const struct unix_socket *s;
-			char *slash;
-			struct stat st;
-
-			snprintf(path, sizeof(path), "/proc/%d/fd/%d", app->pids[i], fds[k]);
-			if (stat(path, &st) || !S_ISSOCK(st.st_mode))
-				continue;
-			s = unix_socket_find(&sockets, st.st_ino);
-			if (!s || s->name[0] != '/' ||
-			    path_format(path, sizeof(path), "%s", s->name) < 0)
-				continue;
-			slash = strrchr(path, '/');
-			*slash = '\0';
-			if (slash != path)
-				r = sandbox_plan_path(path, out, err);
-		}
-	}
-	unix_sockets_free(&sockets);
 	while (!r && units && (d = readdir(units))) {
 		const char *of = strchr(d->d_name, ':');
 
@@ -298,7 +268,7 @@ static int collect(const struct app *app, const char *cgroup, FILE *unit, FILE *
 	if (!r)
 		r = put_directories(plan, bus, path, err);
 	if (!r)
-		r = put_places(plan, app, err);
+		r = put_known(plan, app, err);
 	if (!r)
 		r = sandbox_plan(app->pid, app->name, plan, err);
 

@@ -14,6 +14,7 @@ redis_note
 for spec in 6.1 6.12; do
 	update_to "$(lab_kernel bookworm "$spec")"
 	pages_add_up 16384
+	is "the service went on before systemd started" "$(when redis-server.service)" before
 	ok "the client's answers go on" client_advances incr
 	kaslr_note
 done

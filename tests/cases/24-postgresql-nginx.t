@@ -27,6 +27,9 @@ updated() {
 	facts >"$out/facts.before"
 	looks=$(guest 'cut -d" " -f1 /root/clock')
 	update_to "$1"
+	is "all went on before systemd started" \
+		"$(for app in $cluster.service nginx.service "pid-$clock"; do when "$app"; done | paste -sd' ')" \
+		"before before before"
 	ok "SQL goes on" client_advances sql
 	ok "HTTP goes on" client_advances http
 	facts >"$out/facts.after"

@@ -37,12 +37,6 @@ s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.connect(\"/dev/log\")
 time.sleep(1e6)"')
 
-# when PID: did it go on before systemd started, or after that?
-when() {
-	jq -r --arg name "pid-$1" '(.steps[] | select(.step == "systemd") | .end_ms) as $systemd |
-		.apps[] | select(.name == $name) |
-		if .end_ms < $systemd then "before" else "after" end' "$out/report.json"
-}
 links() {
 	guest 'ip -o link show up | cut -d: -f2'
 }
@@ -58,7 +52,6 @@ updated() {
 	held_facts >"$out/held.before"
 	client_start probe "$tests_dir/clients/probe.py" "$guest_ip" "$port" --period 10 --tcp
 	update_to "$1"
-	guest nvwa report --json >"$out/report.json"
 	ok "the program answers again" client_advances probe
 	client_stop probe
 	is "no datagram is answered twice, and its TCP connection lives" \
@@ -81,7 +74,7 @@ restore_config "" "$echo $held $logs"
 like "the check says which has to wait, and why" "$(guest nvwa check 2>&1)" \
 	"pid-$logs .*not before: it sends to the local socket /run/systemd/journal/dev-log"
 updated "$(lab_kernel trixie 7)"
-is "two went ahead of systemd, one did not" "$(when "$echo") $(when "$held") $(when "$logs")" \
+is "two went ahead of systemd, one did not" "$(when "pid-$echo") $(when "pid-$held") $(when "pid-$logs")" \
 	"before before after"
 is "each has its scope" "$(guest "cat /proc/$echo/cgroup /proc/$held/cgroup /proc/$logs/cgroup
 	systemctl is-active nvwa-$echo.scope nvwa-$held.scope nvwa-$logs.scope" | paste -sd' ')" \
@@ -95,7 +88,7 @@ guest "kill $logs; systemctl -q enable nftables && systemctl start nftables &&
 tables=$(guest nft list tables)
 restore_config "" "$echo $held"
 updated "$(lab_kernel trixie 6.12)"
-is "they went ahead of systemd" "$(when "$echo") $(when "$held")" "before before"
+is "they went ahead of systemd" "$(when "pid-$echo") $(when "pid-$held")" "before before"
 is "the machine's packet filter is there, the lock is not" "$(guest nft list tables)" \
 	"$tables"
 ok "AppArmor has its profiles before they go on" guest '
@@ -115,6 +108,6 @@ guest 'echo "ahead_of_systemd: no" >/etc/nvwa/nvwa-server.yaml'
 like "the check says that it is switched off" "$(guest nvwa check 2>&1)" \
 	"not before: ahead_of_systemd is switched off"
 updated "$(lab_kernel trixie 7)"
-is "they went on after systemd" "$(when "$echo") $(when "$held")" "after after"
+is "they went on after systemd" "$(when "pid-$echo") $(when "pid-$held")" "after after"
 no_splats
 done_testing
