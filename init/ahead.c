@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -16,14 +17,12 @@
 #include "lib/apps/cgroup.h"
 #include "lib/apps/paths.h"
 #include "lib/apps/takeover.h"
+#include "lib/apps/units.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/base/pass-fd.h"
 
 #define APPS	NVWA_STATE_DIR "/apps"
-
-/* What tool/outcome.c writes of each app in the end. */
-#define RESULT	"result.json"
 
 /* In the child. What it says goes to the kernel log, as nothing else listens yet. */
 static void exec_resume(const sigset_t *mask, int socket)
@@ -47,14 +46,21 @@ static void exec_resume(const sigset_t *mask, int socket)
 /* Each goes where the file for systemd says that it is, and stays open there. */
 static void take_descriptors(int socket)
 {
-	static int number = TAKEOVER_FIRST_FD;
-	int fd;
+	struct rlimit limit, most;
+	int fd, number;
 
-	while ((fd = take_fd(socket)) >= 0) {
-		if (dup3(fd, number++, 0) < 0)
+	/* As many as PID 1 may have at all; systemd sets its own limit. */
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	most = limit;
+	most.rlim_cur = most.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &most);
+	while ((fd = take_fd(socket, &number)) >= 0) {
+		if (number < TAKEOVER_FIRST_FD || dup3(fd, number, 0) < 0)
 			log_error("a descriptor for systemd is lost");
 		close(fd);
 	}
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* Until the child ends, for so many seconds; its status, or -ETIMEDOUT. */
@@ -85,26 +91,50 @@ static int wait_child(pid_t child, int socket, time_t seconds)
 	}
 }
 
-/* Nothing may run that is not restored to its end. */
-static void kill_unfinished(pid_t child)
+static void kill_group(const char *app)
+{
+	_cleanup_free_ char *cgroup = NULL;
+	char path[4400];
+
+	if (!path_format(path, sizeof(path), APPS "/%s/" APP_CGROUP_FILE, app) &&
+	    !file_read(path, &cgroup, NULL) &&
+	    !path_format(path, sizeof(path), CGROUP_ROOT "%s/cgroup.kill", cgroup))
+		file_write(path, "1", 1, 0644);
+}
+
+/* Nothing may run that is not restored to its end; of what is systemd is to know. */
+static int tell_systemd(void)
 {
 	_cleanup_closedir_ DIR *dir = opendir(APPS);
+	_cleanup_free_ char **done = NULL;
 	struct dirent *d;
+	size_t nr = 0;
+	int r = 0;
 
-	kill(-child, SIGKILL);
-	while (dir && (d = readdir(dir))) {
-		_cleanup_free_ char *cgroup = NULL;
-		char path[4400];
+	while (!r && dir && (d = readdir(dir))) {
+		char path[400], **more;
 
-		if (d->d_name[0] == '.' ||
-		    path_format(path, sizeof(path), APPS "/%s/" RESULT, d->d_name) ||
-		    !access(path, F_OK) ||
-		    path_format(path, sizeof(path), APPS "/%s/" APP_CGROUP_FILE, d->d_name) ||
-		    file_read(path, &cgroup, NULL) ||
-		    path_format(path, sizeof(path), CGROUP_ROOT "%s/cgroup.kill", cgroup))
+		if (d->d_name[0] == '.')
 			continue;
-		file_write(path, "1", 1, 0644);
+		if (path_format(path, sizeof(path), APPS "/%s/" APPS_AHEAD, d->d_name) ||
+		    access(path, F_OK)) {
+			kill_group(d->d_name);
+			continue;
+		}
+		more = reallocarray(done, nr + 2, sizeof(*more));
+		if (more)
+			done = more;
+		if (!more || asprintf(&done[nr], APPS "/%s", d->d_name) < 0)
+			r = -ENOMEM;
+		else
+			done[++nr] = NULL;
 	}
+	if (!r && done)
+		r = takeover_write(TAKEOVER_FILE, done);
+	while (nr)
+		free(done[--nr]);
+
+	return r;
 }
 
 void ahead_run(const char *orders)
@@ -130,11 +160,14 @@ void ahead_run(const char *orders)
 	status = child < 0 ? -errno : wait_child(child, ends[0], seconds);
 	if (status == -ETIMEDOUT) {
 		log_error("programs were not restored within %lld s", (long long)seconds);
-		kill_unfinished(child);
+		kill(-child, SIGKILL);
 	} else if (status) {
 		log_error("not all programs go ahead of systemd (status %#x)", status);
 	}
 	take_descriptors(ends[0]);
 	close(ends[0]);
+	status = tell_systemd();
+	if (status)
+		log_error("systemd cannot be told what runs: %s", strerror(-status));
 	sigprocmask(SIG_SETMASK, &before, NULL);
 }

@@ -9,16 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/apps/bus.h"
+#include "lib/apps/criu.h"
 #include "lib/apps/first.h"
 #include "lib/apps/takeover.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
-#include "lib/base/pass-fd.h"
 #include "lib/net/links.h"
 #include "tool/carry.h"
+#include "tool/common.h"
 #include "tool/orders.h"
 
 /* What apparmor.service of Debian runs. */
@@ -175,6 +177,7 @@ int ahead_save(const struct app *apps, size_t nr_apps, struct error *err)
 		return 0;
 	if (nr == nr_apps)
 		fprintf(f, "whole yes\n");
+	fprintf(f, "criu %d\n", criu_version());
 	if (has_apparmor())
 		fprintf(f, "guard " APPARMOR_LOAD "\n");
 	for (size_t i = 0; i < sizeof(firewalls) / sizeof(firewalls[0]); i++) {
@@ -223,6 +226,10 @@ static int take_line(struct ahead *ahead, char *line)
 	}
 	if (!strcmp(line, "firewall")) {
 		ahead->firewall = true;
+		return 0;
+	}
+	if (!strcmp(line, "criu")) {
+		ahead->criu_version = atoi(value);
 		return 0;
 	}
 	if (strcmp(line, "guard") || ahead->guard)
@@ -296,15 +303,47 @@ int ahead_make_ready(const struct ahead *ahead, struct error *err)
 	return 0;
 }
 
-int ahead_hand_over(const struct takeover *t, size_t *nr_passed, struct error *err)
+static pid_t start(const struct ahead *ahead, size_t nr, ahead_restore_fn restore)
 {
-	int r = 0;
+	pid_t pid = fork();
 
-	/* The file tells of nothing that is not there. */
-	for (; r == 0 && *nr_passed < t->nr_fds; ++*nr_passed)
-		r = pass_fd(TAKEOVER_SOCKET, t->fds[*nr_passed]);
-	if (r == 0)
-		r = takeover_write(t, TAKEOVER_FILE);
-	return r < 0 ? error_set(err, -r, "systemd cannot be told of the services that run: %s",
-				 strerror(-r)) : 0;
+	if (pid == 0)
+		_exit(restore(ahead->apps[nr], TAKEOVER_FIRST_FD + (int)nr * TAKEOVER_MAX_FDS));
+	if (pid < 0)
+		complain("%s is not resumed: no process can be started: %s", ahead->apps[nr],
+			 strerror(errno));
+	return pid;
+}
+
+/* The next child to end: whether what it was to restore need not wait for systemd. */
+static bool reap(int *status)
+{
+	int how;
+
+	if (wait(&how) < 0 || !WIFEXITED(how)) {
+		*status = EXIT_FAILURE;
+		return true;
+	}
+	if (WEXITSTATUS(how) != EXIT_OK)
+		*status = EXIT_FAILURE;
+	return WEXITSTATUS(how) != EXIT_AGAIN;
+}
+
+bool ahead_restore(const struct ahead *ahead, ahead_restore_fn restore, int *status)
+{
+	const long nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	bool whole = ahead->whole;
+	long running = 0;
+
+	for (size_t i = 0; ahead->apps[i]; i++) {
+		if (running == nr_cpus && running--)
+			whole &= reap(status);
+		if (start(ahead, i, restore) > 0)
+			running++;
+		else
+			*status = EXIT_FAILURE;
+	}
+	while (running-- > 0)
+		whole &= reap(status);
+	return whole;
 }

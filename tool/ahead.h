@@ -42,6 +42,7 @@ struct ahead {
 	char **mounts;		/* directories on which there must be a file system */
 	char **apps;		/* names */
 	char *guard;		/* a command that must have run, or NULL */
+	int criu_version;	/* of the criu that has dumped them */
 	bool whole;		/* nothing is left for systemd to restore */
 	bool firewall;		/* the packet lock stays until the machine's own filter is there */
 };
@@ -53,10 +54,16 @@ void ahead_free(struct ahead *ahead);
 /* Bring about what the programs need; on failure they have to wait for systemd. */
 int ahead_make_ready(const struct ahead *ahead, struct error *err);
 
+/* Restore one, in a process of its own; first_fd as in struct takeover. An exit code. */
+typedef int (*ahead_restore_fn)(const char *name, int first_fd);
+
+/* Of such a function: nothing was tried, and it waits for systemd. */
+#define EXIT_AGAIN	75
+
 /*
- * Leave with PID 1 what systemd is to be told of the services that run by now. *nr_passed of
- * the descriptors are there already.
+ * Restore all of them, as many at a time as there are CPUs. False: something is left that waits
+ * for systemd. *status becomes EXIT_FAILURE if one fails or waits.
  */
-int ahead_hand_over(const struct takeover *t, size_t *nr_passed, struct error *err);
+bool ahead_restore(const struct ahead *ahead, ahead_restore_fn restore, int *status);
 
 #endif

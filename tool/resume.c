@@ -40,9 +40,6 @@
 
 #define LINK_DEADLINE_MS	20000
 
-/* Of resume_app(): not tried, and not failed. */
-#define EXIT_AGAIN		(-1)
-
 /* The files of /tmp, where it is a tmpfs and so came up empty. */
 static int resume_files(void)
 {
@@ -205,30 +202,28 @@ static void note_ahead(const char *name)
 	fclose(f);
 }
 
-/* All of them, in their order; true: nothing is left that has to wait for systemd. */
-static bool restore_ahead(const struct ahead *ahead, int *status)
+/* In a process of its own. A program needs nothing of systemd but a scope, and that later. */
+static int restore_ahead(const char *name, int first_fd)
 {
-	struct takeover takeover = { 0 };
-	bool whole = ahead->whole;
-	struct error err = { 0 };
-	size_t nr_passed = 0;
+	struct takeover takeover = { .first_fd = first_fd };
+	char dir[PATH_MAX];
+	int status, r = 0;
 
-	for (char **name = ahead->apps; *name; name++) {
-		int result = resume_app(*name, 0, &takeover);
-
-		whole &= result != EXIT_AGAIN;
-		if (result != EXIT_OK)
-			*status = EXIT_FAILURE;
-		if (result == EXIT_AGAIN)
-			continue;
-		note_ahead(*name);
-		if (takeover.units && ahead_hand_over(&takeover, &nr_passed, &err) < 0) {
-			complain("%s", err.text);
-			*status = EXIT_FAILURE;
-		}
-	}
+	status = resume_app(name, 0, &takeover);
+	if (status == EXIT_AGAIN)
+		return status;
+	if (takeover.unit)
+		r = path_format(dir, sizeof(dir), NVWA_STATE_DIR "/" CARRY_APPS "/%s", name);
+	if (r == 0 && takeover.unit)
+		r = takeover_leave(&takeover, dir);
 	takeover_free(&takeover);
-	return whole;
+	if (r < 0) {
+		complain("systemd cannot be told that %s runs: %s", name, strerror(-r));
+		status = EXIT_FAILURE;
+	}
+	/* The last thing: nvwa-init ends what has not come so far. */
+	note_ahead(name);
+	return status;
 }
 
 /*
@@ -255,7 +250,8 @@ static int resume_ahead(void)
 	/* Once is enough, also if services are yet to come. */
 	unlink(NVWA_STATE_DIR "/" CARRY_TMP);
 	tree_remove(NVWA_STATE_DIR "/net");
-	if (restore_ahead(&ahead, &status)) {
+	criu_reuse(ahead.criu_version);
+	if (ahead_restore(&ahead, restore_ahead, &status)) {
 		if (!ahead.firewall && net_unlock(&err) < 0)
 			complain("%s", err.text);
 		file_write(NVWA_STATE_DIR "/" APPS_WHOLE, "", 0, 0644);

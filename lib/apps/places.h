@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Directories in memory (below /run, as a rule) that an app needs to be there: of its open files and
- * local sockets, its working directory, and those that its carried files lie in. Whoever made
- * them may come later in the next kernel than the app does, or not at all.
+ * Directories in memory (below /run, as a rule) that an app needs to be there: of its open
+ * files and local sockets, its working directory, and those that its carried files lie in.
+ * Whoever made them may come later in the next kernel than the app does, or not at all.
  */
 #ifndef NVWA_APPS_PLACES_H
 #define NVWA_APPS_PLACES_H

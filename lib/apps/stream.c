@@ -4,8 +4,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -75,8 +77,11 @@ int streams_save(const struct app *app, const char *dir, struct error *err)
 				 "%s: %s", app->name, strerror(-r)) : 0;
 }
 
-/* The end of the journal has the name that its listening socket had. */
-static int connect_ends(struct stream *stream)
+/*
+ * The end of the journal has the name that its listening socket had. dir is a descriptor of
+ * its directory: several services may do this at the same time.
+ */
+static int connect_ends(struct stream *stream, int dir)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET };
 	_cleanup_close_ int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -84,6 +89,8 @@ static int connect_ends(struct stream *stream)
 	const int size = SEND_BUFFER, on = 1;
 	int fd;
 
+	if (flock(dir, LOCK_EX))
+		return -errno;
 	unlink(JOURNAL_SOCKET);
 	if (listener < 0 || service < 0 ||
 	    bind(listener, (struct sockaddr *)&name, sizeof(name)) || listen(listener, 1) ||
@@ -108,6 +115,7 @@ int stream_make(const char *dir, unsigned long long ino, struct stream *stream,
 		struct error *err)
 {
 	_cleanup_free_ char *text = NULL;
+	_cleanup_close_ int lock = -1;
 	char path[4200];
 	struct stat st;
 	int r;
@@ -118,8 +126,10 @@ int stream_make(const char *dir, unsigned long long ino, struct stream *stream,
 		r = file_read(path, &text, NULL);
 	if (!r)
 		r = dir_make(STREAMS);
-	if (!r)
-		r = connect_ends(stream);
+	if (!r) {
+		lock = open(STREAMS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		r = lock < 0 ? -errno : connect_ends(stream, lock);
+	}
 	if (!r && fstat(stream->journal, &st))
 		r = -errno;
 	if (!r)

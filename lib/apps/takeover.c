@@ -20,6 +20,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
+#include "lib/base/pass-fd.h"
 
 /* Versions of systemd whose words were read. */
 #define OLDEST	252
@@ -360,17 +361,13 @@ static int append(char **text, const char *fmt, ...)
 /* The number that it will have in systemd; the descriptor is closed if it gets none. */
 static int add_fd(struct takeover *t, int fd)
 {
-	int *more = t->nr_fds < TAKEOVER_MAX_FDS ?
-		reallocarray(t->fds, t->nr_fds + 1, sizeof(*t->fds)) : NULL;
-
-	if (!more) {
+	if (t->nr_fds == TAKEOVER_MAX_FDS) {
 		close(fd);
-		return -ENOMEM;
+		return -E2BIG;
 	}
-	t->fds = more;
 	t->fds[t->nr_fds] = fd;
 
-	return TAKEOVER_FIRST_FD + t->nr_fds++;
+	return t->first_fd + t->nr_fds++;
 }
 
 int takeover_add_stream(struct takeover *t, int fd)
@@ -398,7 +395,7 @@ static int add_filters(struct takeover *t, const char *cgroup, struct stand_in *
 		put_escaped(f, cgroup);
 		fclose(f);
 		if (!r)
-			r = number < 0 ? number : append(&t->units, "%s\n", text);
+			r = number < 0 ? number : append(&t->unit, "%s\n", text);
 	}
 	stand_in->nr_filters = 0;
 
@@ -421,28 +418,35 @@ int takeover_add_service(struct takeover *t, const char *dir, const char *unit,
 			   tmp->tmp[0] ? " tmp-dir=" : "", tmp->tmp,
 			   tmp->var_tmp[0] ? " var-tmp-dir=" : "", tmp->var_tmp);
 	if (!r)
-		r = append(&t->units, "%s\n%s", unit, text);
+		r = append(&t->unit, "%s\n%s", unit, text);
 	/* It has not been silent for as long as systemd was not there. */
 	if (!r)
-		r = append(&t->units, "watchdog-timestamp=%" PRIu64 " %" PRIu64 "\n",
+		r = append(&t->unit, "watchdog-timestamp=%" PRIu64 " %" PRIu64 "\n",
 			   clock_ns(CLOCK_REALTIME) / 1000, clock_ns(CLOCK_MONOTONIC) / 1000);
-	if (!r)
-		r = add_filters(t, cgroup, stand_in);
 
-	return r < 0 ? r : append(&t->units, "\n");
+	return r < 0 ? r : add_filters(t, cgroup, stand_in);
 }
 
-int takeover_write(const struct takeover *t, const char *path)
+int takeover_leave(const struct takeover *t, const char *dir)
 {
-	_cleanup_free_ char *text = NULL;
-	int r;
+	_cleanup_free_ char *units = NULL;
+	char path[4200];
+	int r = 0;
 
-	/* An empty line ends what is about systemd itself, and each unit. */
-	r = append(&text, "%s\n%s", t->manager ?: "", t->units ?: "");
+	/* The text tells of nothing that is not there. */
+	for (size_t i = 0; !r && i < t->nr_fds; i++)
+		r = pass_fd(TAKEOVER_SOCKET, t->fds[i], t->first_fd + i);
+	/* An empty line ends what is about a unit, of which there can be more than one part. */
+	if (!r && t->unit)
+		r = append(&units, "%s\n", t->unit);
 	if (!r && t->streams)
-		r = append(&text, "systemd-journald.service\n%s\n", t->streams);
+		r = append(&units, "systemd-journald.service\n%s\n", t->streams);
+	if (!r)
+		r = path_format(path, sizeof(path), "%s/" TAKEOVER_DIR, dir);
+	if (!r)
+		r = write_text(path, TAKEOVER_MANAGER, t->manager ?: "");
 
-	return r < 0 ? r : file_write(path, text, strlen(text), 0600);
+	return r < 0 ? r : write_text(path, TAKEOVER_UNITS, units ?: "");
 }
 
 int takeover_verify(const char *unit, pid_t pid, struct error *err)
@@ -470,9 +474,8 @@ void takeover_free(struct takeover *t)
 {
 	for (size_t i = 0; i < t->nr_fds; i++)
 		close(t->fds[i]);
-	free(t->fds);
 	free(t->manager);
-	free(t->units);
+	free(t->unit);
 	free(t->streams);
 	memset(t, 0, sizeof(*t));
 }

@@ -17,14 +17,14 @@
 #include "lib/base/error.h"
 #include "uapi/record.h"
 
-/* The file, and the number of the first descriptor; the others follow. */
+/* The file, and the numbers of descriptors: from this one on, and so many for each service. */
 #define TAKEOVER_FILE		NVWA_STATE_DIR "/systemd-state"
 #define TAKEOVER_FIRST_FD	100
-#define TAKEOVER_MAX_FDS	512
+#define TAKEOVER_MAX_FDS	16
 
 /*
  * The file names them by their numbers, so PID 1 gets them there, over a socket that it gave to
- * "nvwa resume --ahead" under this one.
+ * "nvwa resume --ahead" under this one. With each comes its number, see lib/base/pass-fd.h.
  */
 #define TAKEOVER_SOCKET		3
 
@@ -41,10 +41,11 @@ int takeover_allows(const struct app *app, struct error *err);
  */
 int takeover_save(const struct app *app, const char *dir, struct error *err);
 
-/* In the new kernel: what systemd will be told. All 0 is an empty one. */
+/* In the new kernel: what systemd will be told of one service. All 0 but for first_fd at first. */
 struct takeover {
-	char *manager, *units, *streams;	/* text; NULL: none */
-	int *fds;				/* in the order of their numbers */
+	int first_fd;			/* the number of its first descriptor */
+	char *manager, *unit, *streams;	/* text; NULL: none */
+	int fds[TAKEOVER_MAX_FDS];	/* in the order of their numbers */
 	size_t nr_fds;
 };
 
@@ -58,12 +59,20 @@ int takeover_add_stream(struct takeover *t, int fd);
 int takeover_add_service(struct takeover *t, const char *dir, const char *unit,
 			 const char *cgroup, struct stand_in *stand_in);
 
-/* Does systemd have this service, with that main process? Later, when it runs. */
-int takeover_verify(const char *unit, pid_t pid, struct error *err);
-
-/* Write the file. */
-int takeover_write(const struct takeover *t, const char *path);
+/* Pass its descriptors to PID 1, and leave the text in <dir>/takeover, in two parts. */
+int takeover_leave(const struct takeover *t, const char *dir);
+#define TAKEOVER_MANAGER	"told-manager"	/* what is about systemd itself */
+#define TAKEOVER_UNITS		"told-units"	/* and about units */
 
 void takeover_free(struct takeover *t);
+
+/*
+ * Put together the file from what was left in the directories of apps (NULL at the end). There
+ * is none if nothing was.
+ */
+int takeover_write(const char *path, char *const *dirs);
+
+/* Does systemd have this service, with that main process? Later, when it runs. */
+int takeover_verify(const char *unit, pid_t pid, struct error *err);
 
 #endif

@@ -11,11 +11,10 @@ union control {
 	struct cmsghdr head;		/* for its alignment */
 };
 
-int pass_fd(int socket, int fd)
+int pass_fd(int socket, int fd, int number)
 {
 	union control control = { { 0 } };
-	char byte = 0;
-	struct iovec data = { &byte, 1 };
+	struct iovec data = { &number, sizeof(number) };
 	struct msghdr m = {
 		.msg_iov = &data, .msg_iovlen = 1,
 		.msg_control = &control, .msg_controllen = sizeof(control),
@@ -27,14 +26,13 @@ int pass_fd(int socket, int fd)
 	c->cmsg_len = CMSG_LEN(sizeof(fd));
 	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
 
-	return sendmsg(socket, &m, MSG_NOSIGNAL) == 1 ? 0 : -errno;
+	return sendmsg(socket, &m, MSG_NOSIGNAL) == sizeof(number) ? 0 : -errno;
 }
 
-int take_fd(int socket)
+int take_fd(int socket, int *number)
 {
 	union control control;
-	char byte;
-	struct iovec data = { &byte, 1 };
+	struct iovec data = { number, sizeof(*number) };
 	struct msghdr m = {
 		.msg_iov = &data, .msg_iovlen = 1,
 		.msg_control = &control, .msg_controllen = sizeof(control),
@@ -47,8 +45,8 @@ int take_fd(int socket)
 	if (n <= 0)
 		return n ? -errno : -ENOTCONN;
 	c = CMSG_FIRSTHDR(&m);
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-	    c->cmsg_len != CMSG_LEN(sizeof(fd)))
+	if (n != sizeof(*number) || !c || c->cmsg_level != SOL_SOCKET ||
+	    c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(fd)))
 		return -EBADMSG;
 	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 

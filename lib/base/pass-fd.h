@@ -3,10 +3,13 @@
 #ifndef NVWA_BASE_PASS_FD_H
 #define NVWA_BASE_PASS_FD_H
 
-/* socket is of type SOCK_STREAM; the descriptor stays open here, too. */
-int pass_fd(int socket, int fd);
+/*
+ * socket is of type SOCK_STREAM; the descriptor stays open here, too. number goes with it, and
+ * means what both sides agree on.
+ */
+int pass_fd(int socket, int fd, int number);
 
 /* The next one, close-on-exec; -EAGAIN: there is none now, -ENOTCONN: none will come. */
-int take_fd(int socket);
+int take_fd(int socket, int *number);
 
 #endif

@@ -28,7 +28,9 @@ guest 'echo "/dev/vdb /srv ext4 rw,noatime 0 2" >>/etc/fstab
 start() {
 	guest "setsid $* </dev/null >/dev/null 2>&1 & echo \$!"
 }
-guest 'echo 20000 >/proc/sys/kernel/ns_last_pid'
+# Nothing but this makes that directory.
+guest 'echo 20000 >/proc/sys/kernel/ns_last_pid
+	mkdir -p /run/mine/deep; chmod 2750 /run/mine; chown nobody:adm /run/mine/deep'
 echo=$(start "/usr/local/bin/echo $port")
 held=$(start "/root/guest/held.py /srv 9 6000")
 logs=$(start 'python3 -c "
@@ -42,7 +44,8 @@ links() {
 }
 held_facts() {
 	guest "ss -ltnH sport = 9 | tr -s ' ' | cut -d' ' -f3
-		stat -c %d:%i /proc/$held/fd/4 /tmp/held | uniq | wc -l
+		stat -c %d:%i /proc/$held/fd/5 /tmp/held | uniq | wc -l
+		find /run/mine -printf '%p %M %u %g\\n'
 		findmnt -no SOURCE,OPTIONS /srv /tmp; cat /etc/hostname
 		grep -H . /proc/sys/net/ipv[46]/conf/e*/{log_martians,dad_transmits,shared_media} 2>/dev/null"
 }

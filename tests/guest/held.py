@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A program that needs much of its machine: a file system of its own, a file in /tmp, a long
-queue of connections, the name of the host. It writes a line of what it sees to DIR/log ten
+"""A program that needs much of its machine: a file system of its own, a file in /tmp, a local
+socket below /run, a long queue of connections, the name of the host. It writes a line of what it sees to DIR/log ten
 times a second, by opening the file anew.
 """
 
@@ -14,6 +14,9 @@ listener = socket.socket()
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 listener.bind(("", port))
 listener.listen(backlog)
+local = socket.socket(socket.AF_UNIX)
+local.bind("/run/mine/deep/socket")
+local.listen()
 held = open("/tmp/held", "a", encoding="ascii")     # pylint: disable=consider-using-with
 while True:
     with open(f"{where}/log", "a", encoding="ascii") as log:

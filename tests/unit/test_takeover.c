@@ -34,16 +34,6 @@ static int teardown(void **state)
 	return tree_remove(dir);
 }
 
-static char *written(const struct takeover *t)
-{
-	char path[128], *text;
-
-	snprintf(path, sizeof(path), "%s/state", dir);
-	assert_int_equal(takeover_write(t, path), 0);
-	assert_int_equal(file_read(path, &text, NULL), 0);
-	return text;
-}
-
 static void put(const char *name, const char *unit)
 {
 	char path[128];
@@ -60,30 +50,68 @@ static int add(struct takeover *t, const char *name, struct stand_in *stand_in)
 	return takeover_add_service(t, path, name, "/system.slice/a\\x2db.service", stand_in);
 }
 
+static int leave(const struct takeover *t, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return takeover_leave(t, path);
+}
+
+/* What systemd is given of these; NULL: it is given nothing. */
+static char *written(const char *first, const char *second)
+{
+	char path[128], one[128], other[128], *text = NULL;
+	char *dirs[] = { one, other, NULL };
+
+	snprintf(path, sizeof(path), "%s/state", dir);
+	snprintf(one, sizeof(one), "%s/%s", dir, first);
+	snprintf(other, sizeof(other), "%s/%s", dir, second);
+	unlink(path);
+	assert_int_equal(takeover_write(path, dirs), 0);
+	file_read(path, &text, NULL);
+	return text;
+}
+
 /* Blocks end with an empty line each, the first of which is systemd's own. */
 static void test_text(void **state)
 {
 	struct stand_in plain = { 0 }, sandboxed = { .nr_filters = 1 };
+	struct takeover a = { .first_fd = 100 }, b = { .first_fd = 116 };
 	_cleanup_free_ char *text = NULL;
-	struct takeover t = { 0 };
+	int ends[2], fd, number;
 	char *at, *end;
 
 	(void)state;
+	/* Nothing else is to get that number. */
+	fd = open("/dev/null", O_RDONLY);
+	assert_true(fd >= 0 && dup2(fd, TAKEOVER_SOCKET) == TAKEOVER_SOCKET);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	assert_int_equal(dup2(ends[1], TAKEOVER_SOCKET), TAKEOVER_SOCKET);
+	if (fd != TAKEOVER_SOCKET)
+		close(fd);
 	put("a.service", "state=running\nmain-pid=12\n");
 	put("b.service", "state=running\nmain-pid=13\n");
 	strcpy(sandboxed.tmp.tmp, "/tmp/p");
 	strcpy(sandboxed.tmp.var_tmp, "/var/tmp/p");
 	sandboxed.filters = malloc(sizeof(int));
 	sandboxed.filters[0] = open("/dev/null", O_RDONLY);
-	assert_int_equal(takeover_add_stream(&t, open("/dev/null", O_RDONLY)), 0);
-	assert_int_equal(add(&t, "a.service", &plain), 0);
-	assert_int_equal(add(&t, "b.service", &sandboxed), 0);
-	assert_int_equal(add(&t, "c.service", &plain), -ENOENT);
+	assert_int_equal(takeover_add_stream(&b, open("/dev/null", O_RDONLY)), 0);
+	assert_int_equal(add(&a, "a.service", &plain), 0);
+	assert_int_equal(add(&b, "b.service", &sandboxed), 0);
 	assert_int_equal(sandboxed.nr_filters, 0);
-	assert_int_equal(t.nr_fds, 2);
 	free(sandboxed.filters);
+	assert_int_equal(leave(&a, "a.service"), 0);
+	assert_int_equal(leave(&b, "b.service"), 0);
+	for (int wanted = 116; wanted < 118; wanted++) {
+		fd = take_fd(ends[0], &number);
+		assert_true(fd >= 0);
+		assert_int_equal(number, wanted);
+		close(fd);
+	}
+	assert_int_equal(take_fd(ends[0], &number), -EAGAIN);
 
-	text = written(&t);
+	text = written("a.service", "b.service");
 	at = strstr(text, "\n\n");
 	assert_non_null(at);
 	*at = '\0';
@@ -94,58 +122,68 @@ static void test_text(void **state)
 	assert_memory_equal(at, "a.service\nstate=running\nmain-pid=12\n", end - at);
 	at = strstr(end, "\n\n") + 2;
 	assert_memory_equal(at, "b.service\n", 10);
-	assert_non_null(strstr(at, "\nbpf-device-control-installed=101 device "
+	assert_non_null(strstr(at, "\nbpf-device-control-installed=117 device "
 			       "/sys/fs/cgroup/system.slice/a\\x5cx2db.service\n\n"
-			       "systemd-journald.service\nfd-store-fd=100 \"stored\" 1\n\n"));
-	takeover_free(&t);
+			       "systemd-journald.service\nfd-store-fd=116 \"stored\" 1\n\n"));
+	takeover_free(&a);
+	takeover_free(&b);
+	close(TAKEOVER_SOCKET);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 static void test_nothing(void **state)
 {
+	struct stand_in plain = { 0 };
 	struct takeover t = { 0 };
-	_cleanup_free_ char *text = written(&t);
 
 	(void)state;
-	assert_string_equal(text, "\n");
+	assert_null(written("pid-12", "pid-13"));
+	assert_int_equal(add(&t, "c.service", &plain), -ENOENT);
+	assert_null(t.unit);
+	for (int i = 0; i < TAKEOVER_MAX_FDS; i++)
+		assert_int_equal(takeover_add_stream(&t, open("/dev/null", O_RDONLY)), 0);
+	assert_int_equal(takeover_add_stream(&t, open("/dev/null", O_RDONLY)), -E2BIG);
 	takeover_free(&t);
 }
 
 static void test_pass(void **state)
 {
 	struct stat sent, taken;
-	int ends[2], fd, null;
+	int ends[2], fd, null, number;
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-	assert_int_equal(take_fd(ends[0]), -EAGAIN);
+	assert_int_equal(take_fd(ends[0], &number), -EAGAIN);
 	null = open("/dev/null", O_RDONLY);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(pass_fd(ends[1], null), 0);
+		assert_int_equal(pass_fd(ends[1], null, -i), 0);
 	close(ends[1]);
 	for (int i = 0; i < 3; i++) {
-		fd = take_fd(ends[0]);
+		fd = take_fd(ends[0], &number);
 		assert_true(fd >= 0 && fd != null);
+		assert_int_equal(number, -i);
 		assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
 		assert_int_equal(fstat(fd, &taken), 0);
 		assert_int_equal(fstat(null, &sent), 0);
 		assert_true(sent.st_rdev == taken.st_rdev);
 		close(fd);
 	}
-	assert_int_equal(take_fd(ends[0]), -ENOTCONN);
-	assert_int_equal(pass_fd(null, null), -ENOTSOCK);
+	assert_int_equal(take_fd(ends[0], &number), -ENOTCONN);
+	assert_int_equal(pass_fd(null, null, 0), -ENOTSOCK);
 	close(ends[0]);
 	close(null);
 }
 
-/* A byte without a descriptor. */
+/* A number without a descriptor. */
 static void test_pass_nothing(void **state)
 {
-	int ends[2];
+	int ends[2], number = 0;
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-	assert_int_equal(send(ends[1], "x", 1, 0), 1);
-	assert_int_equal(take_fd(ends[0]), -EBADMSG);
+	assert_int_equal(send(ends[1], &number, sizeof(number), 0), sizeof(number));
+	assert_int_equal(take_fd(ends[0], &number), -EBADMSG);
 	close(ends[0]);
 	close(ends[1]);
 }
