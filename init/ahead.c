@@ -102,37 +102,53 @@ static void kill_group(const char *app)
 		file_write(path, "1", 1, 0644);
 }
 
+struct list {
+	char **dirs;		/* NULL at the end */
+	size_t nr;
+};
+
+static int add_dir(struct list *list, const char *dir)
+{
+	char **more = reallocarray(list->dirs, list->nr + 2, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	list->dirs = more;
+	more[list->nr] = strdup(dir);
+	if (!more[list->nr])
+		return -ENOMEM;
+	more[++list->nr] = NULL;
+
+	return 0;
+}
+
 /* Nothing may run that is not restored to its end; of what is systemd is to know. */
 static int tell_systemd(void)
 {
 	_cleanup_closedir_ DIR *dir = opendir(APPS);
-	_cleanup_free_ char **done = NULL;
+	struct list list = { 0 };
 	struct dirent *d;
-	size_t nr = 0;
-	int r = 0;
+	char path[400];
+	int r;
 
+	/* What was made for the journal. */
+	r = add_dir(&list, NVWA_STATE_DIR);
 	while (!r && dir && (d = readdir(dir))) {
-		char path[400], **more;
-
 		if (d->d_name[0] == '.')
 			continue;
-		if (path_format(path, sizeof(path), APPS "/%s/" APPS_AHEAD, d->d_name) ||
-		    access(path, F_OK)) {
+		r = path_format(path, sizeof(path), APPS "/%s/" APPS_AHEAD, d->d_name);
+		if (r || access(path, F_OK)) {
 			kill_group(d->d_name);
 			continue;
 		}
-		more = reallocarray(done, nr + 2, sizeof(*more));
-		if (more)
-			done = more;
-		if (!more || asprintf(&done[nr], APPS "/%s", d->d_name) < 0)
-			r = -ENOMEM;
-		else
-			done[++nr] = NULL;
+		path[strlen(path) - strlen("/" APPS_AHEAD)] = '\0';
+		r = add_dir(&list, path);
 	}
-	if (!r && done)
-		r = takeover_write(TAKEOVER_FILE, done);
-	while (nr)
-		free(done[--nr]);
+	if (!r)
+		r = takeover_write(TAKEOVER_FILE, list.dirs);
+	while (list.nr)
+		free(list.dirs[--list.nr]);
+	free(list.dirs);
 
 	return r;
 }

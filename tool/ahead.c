@@ -15,6 +15,7 @@
 #include "lib/apps/bus.h"
 #include "lib/apps/criu.h"
 #include "lib/apps/first.h"
+#include "lib/apps/journal.h"
 #include "lib/apps/takeover.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
@@ -137,7 +138,7 @@ int ahead_app_allows(const struct app *app, struct error *err)
 	_cleanup_free_ char *peer = NULL;
 	int r;
 
-	r = app_peer(app, &peer);
+	r = app_peer(app, takeover_has_journal() ? journal_receives : NULL, &peer);
 	if (r < 0)
 		return error_set(err, -r, "its open files cannot be looked at: %s", strerror(-r));
 	if (r > 0)
@@ -177,6 +178,8 @@ int ahead_save(const struct app *apps, size_t nr_apps, struct error *err)
 		return 0;
 	if (nr == nr_apps)
 		fprintf(f, "whole yes\n");
+	if (takeover_has_journal())
+		fprintf(f, "journal yes\n");
 	fprintf(f, "criu %d\n", criu_version());
 	if (has_apparmor())
 		fprintf(f, "guard " APPARMOR_LOAD "\n");
@@ -222,6 +225,10 @@ static int take_line(struct ahead *ahead, char *line)
 		return append(&ahead->apps, value);
 	if (!strcmp(line, "whole")) {
 		ahead->whole = true;
+		return 0;
+	}
+	if (!strcmp(line, "journal")) {
+		ahead->journal = true;
 		return 0;
 	}
 	if (!strcmp(line, "firewall")) {
@@ -303,12 +310,26 @@ int ahead_make_ready(const struct ahead *ahead, struct error *err)
 	return 0;
 }
 
+int ahead_make_journal(struct error *err)
+{
+	struct takeover journal = { .first_fd = TAKEOVER_FIRST_FD };
+	int r;
+
+	r = takeover_add_journal(&journal, err);
+	if (r == 0)
+		r = takeover_leave(&journal, NVWA_STATE_DIR);
+	takeover_free(&journal);
+	return r < 0 ? error_set(err, -r, "systemd cannot be given the journal's sockets: %s",
+				 strerror(-r)) : 0;
+}
+
 static pid_t start(const struct ahead *ahead, size_t nr, ahead_restore_fn restore)
 {
 	pid_t pid = fork();
 
 	if (pid == 0)
-		_exit(restore(ahead->apps[nr], TAKEOVER_FIRST_FD + (int)nr * TAKEOVER_MAX_FDS));
+		_exit(restore(ahead->apps[nr],
+			      TAKEOVER_FIRST_FD + (int)(1 + nr) * TAKEOVER_MAX_FDS));
 	if (pid < 0)
 		complain("%s is not resumed: no process can be started: %s", ahead->apps[nr],
 			 strerror(errno));

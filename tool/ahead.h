@@ -44,6 +44,7 @@ struct ahead {
 	char *guard;		/* a command that must have run, or NULL */
 	int criu_version;	/* of the criu that has dumped them */
 	bool whole;		/* nothing is left for systemd to restore */
+	bool journal;		/* its sockets are made for them */
 	bool firewall;		/* the packet lock stays until the machine's own filter is there */
 };
 
@@ -53,6 +54,9 @@ void ahead_free(struct ahead *ahead);
 
 /* Bring about what the programs need; on failure they have to wait for systemd. */
 int ahead_make_ready(const struct ahead *ahead, struct error *err);
+
+/* Make the journal's sockets, and leave them with PID 1 for systemd. */
+int ahead_make_journal(struct error *err);
 
 /* Restore one, in a process of its own; first_fd as in struct takeover. An exit code. */
 typedef int (*ahead_restore_fn)(const char *name, int first_fd);

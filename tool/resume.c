@@ -212,9 +212,9 @@ static int restore_ahead(const char *name, int first_fd)
 	status = resume_app(name, 0, &takeover);
 	if (status == EXIT_AGAIN)
 		return status;
-	if (takeover.unit)
+	if (takeover.units)
 		r = path_format(dir, sizeof(dir), NVWA_STATE_DIR "/" CARRY_APPS "/%s", name);
-	if (r == 0 && takeover.unit)
+	if (r == 0 && takeover.units)
 		r = takeover_leave(&takeover, dir);
 	takeover_free(&takeover);
 	if (r < 0) {
@@ -250,6 +250,8 @@ static int resume_ahead(void)
 	/* Once is enough, also if services are yet to come. */
 	unlink(NVWA_STATE_DIR "/" CARRY_TMP);
 	tree_remove(NVWA_STATE_DIR "/net");
+	if (ahead.journal && ahead_make_journal(&err) < 0)
+		complain("%s", err.text);
 	criu_reuse(ahead.criu_version);
 	if (ahead_restore(&ahead, restore_ahead, &status)) {
 		if (!ahead.firewall && net_unlock(&err) < 0)

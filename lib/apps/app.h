@@ -74,9 +74,10 @@ int app_check(const struct app *app, const char *target_release, app_reason_fn r
 
 /*
  * Does it send datagrams to a local socket of another program, which must be there when it
- * is restored? 1 if so, and *name is the socket's, malloc()ed.
+ * is restored? 1 if so, and *name is the socket's, malloc()ed. One of which may_be says (unless
+ * it is NULL) that it is there does not count.
  */
-int app_peer(const struct app *app, char **name);
+int app_peer(const struct app *app, bool (*may_be)(const char *name), char **name);
 
 /*
  * Whether the installed criu can restore on the given kernel: -ENOENT, it is

@@ -27,7 +27,8 @@ struct file_checker {
 	uint32_t *own;			/* unix sockets of the app */
 	size_t nr_own;
 	char *late;			/* of net_late_addresses() */
-	char **peer;			/* of app_peer() */
+	char **peer;			/* of app_peer(), as is: */
+	bool (*may_be)(const char *name);
 };
 
 static bool is_harmless_device(dev_t dev)
@@ -243,17 +244,17 @@ static int find_peer(void *ctx, const struct open_file *f)
 	if (!s || s->type != SOCK_DGRAM || !s->peer || is_own(fc, s->peer))
 		return 0;
 	peer = unix_socket_find(&fc->all, s->peer);
-	if (!peer || !peer->name[0])
+	if (!peer || !peer->name[0] || (fc->may_be && fc->may_be(peer->name)))
 		return 0;
 	*fc->peer = strdup(peer->name);
 
 	return *fc->peer ? 1 : -ENOMEM;
 }
 
-int app_peer(const struct app *app, char **name)
+int app_peer(const struct app *app, bool (*may_be)(const char *name), char **name)
 {
 	struct checker c = { .app = app };
-	struct file_checker fc = { .c = &c, .peer = name };
+	struct file_checker fc = { .c = &c, .peer = name, .may_be = may_be };
 	int r;
 
 	*name = NULL;

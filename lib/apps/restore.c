@@ -18,6 +18,7 @@
 #include "lib/apps/archive.h"
 #include "lib/apps/criu.h"
 #include "lib/apps/images.h"
+#include "lib/apps/journal.h"
 #include "lib/apps/mend.h"
 #include "lib/apps/meta.h"
 #include "lib/apps/places.h"
@@ -26,7 +27,6 @@
 #include "lib/apps/scope.h"
 #include "lib/apps/sockets.h"
 #include "lib/apps/stand-in.h"
-#include "lib/apps/stream.h"
 #include "lib/apps/takeover.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -298,7 +298,6 @@ static int restore_clocks(const struct restore *re)
 /* A descriptor of the service's stream to the journal. */
 static int open_stream(const struct restore *re, const struct external *e)
 {
-	struct stream stream;
 	char path[4200];
 	int fd, r;
 
@@ -308,15 +307,8 @@ static int open_stream(const struct restore *re, const struct external *e)
 					  "journal: %s", strerror(-fd)) : fd;
 	}
 	r = path_format(path, sizeof(path), "%s/" TAKEOVER_DIR "/" TAKEOVER_STREAMS, re->dir);
-	if (!r)
-		r = stream_make(path, e->ino, &stream, re->err);
-	if (!r) {
-		r = takeover_add_stream(re->takeover, stream.journal);
-		if (r < 0)
-			close(stream.service);
-	}
 
-	return r < 0 ? r : stream.service;
+	return r < 0 ? r : stream_open(path, e->ino, re->err);
 }
 
 static int add_external(const struct restore *re, struct criu *criu, const struct external *e)

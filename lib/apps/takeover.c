@@ -14,9 +14,9 @@
 #include "lib/apps/bus.h"
 #include "lib/apps/cgroup.h"
 #include "lib/apps/devfilter.h"
+#include "lib/apps/journal.h"
 #include "lib/apps/proc.h"
 #include "lib/apps/scope.h"
-#include "lib/apps/stream.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
@@ -105,6 +105,13 @@ static int open_unit(const char *unit, sd_bus **bus, char **path, struct error *
 	int r = bus_open(bus, err);
 
 	return r < 0 ? r : bus_unit(*bus, unit, path, err);
+}
+
+bool takeover_has_journal(void)
+{
+	_cleanup_bus_ sd_bus *bus = NULL;
+
+	return journal_is_there() && !bus_open(&bus, NULL) && !allows_version(bus, NULL);
 }
 
 int takeover_allows(const struct app *app, struct error *err)
@@ -370,11 +377,28 @@ static int add_fd(struct takeover *t, int fd)
 	return t->first_fd + t->nr_fds++;
 }
 
-int takeover_add_stream(struct takeover *t, int fd)
+int takeover_add_journal(struct takeover *t, struct error *err)
 {
-	int number = add_fd(t, fd);
+	const char *unit = "";
+	int r = 0;
 
-	return number < 0 ? number : append(&t->streams, "fd-store-fd=%d \"stored\" 1\n", number);
+	for (size_t i = 0; !r && i < NR_JOURNAL_SOCKETS; i++) {
+		const struct journal_socket *s = &journal_sockets[i];
+		int fd = journal_listen(s), number;
+
+		number = fd < 0 ? fd : add_fd(t, fd);
+		if (number < 0)
+			return error_set(err, -number, "cannot make %s: %s", s->path,
+					 strerror(-number));
+		if (strcmp(unit, s->unit))
+			r = append(&t->units, "%s%s\nstate=listening\nresult=success\n",
+				   *unit ? "\n" : "", s->unit);
+		if (!r)
+			r = append(&t->units, "socket=%d %d %s\n", number, s->type, s->path);
+		unit = s->unit;
+	}
+
+	return r;
 }
 
 static int add_filters(struct takeover *t, const char *cgroup, struct stand_in *stand_in)
@@ -395,7 +419,7 @@ static int add_filters(struct takeover *t, const char *cgroup, struct stand_in *
 		put_escaped(f, cgroup);
 		fclose(f);
 		if (!r)
-			r = number < 0 ? number : append(&t->unit, "%s\n", text);
+			r = number < 0 ? number : append(&t->units, "%s\n", text);
 	}
 	stand_in->nr_filters = 0;
 
@@ -418,35 +442,34 @@ int takeover_add_service(struct takeover *t, const char *dir, const char *unit,
 			   tmp->tmp[0] ? " tmp-dir=" : "", tmp->tmp,
 			   tmp->var_tmp[0] ? " var-tmp-dir=" : "", tmp->var_tmp);
 	if (!r)
-		r = append(&t->unit, "%s\n%s", unit, text);
+		r = append(&t->units, "%s\n%s", unit, text);
 	/* It has not been silent for as long as systemd was not there. */
 	if (!r)
-		r = append(&t->unit, "watchdog-timestamp=%" PRIu64 " %" PRIu64 "\n",
+		r = append(&t->units, "watchdog-timestamp=%" PRIu64 " %" PRIu64 "\n",
 			   clock_ns(CLOCK_REALTIME) / 1000, clock_ns(CLOCK_MONOTONIC) / 1000);
 
-	return r < 0 ? r : add_filters(t, cgroup, stand_in);
+	if (!r)
+		r = add_filters(t, cgroup, stand_in);
+
+	return r < 0 ? r : append(&t->units, "\n");
 }
 
 int takeover_leave(const struct takeover *t, const char *dir)
 {
-	_cleanup_free_ char *units = NULL;
 	char path[4200];
 	int r = 0;
 
 	/* The text tells of nothing that is not there. */
 	for (size_t i = 0; !r && i < t->nr_fds; i++)
 		r = pass_fd(TAKEOVER_SOCKET, t->fds[i], t->first_fd + i);
-	/* An empty line ends what is about a unit, of which there can be more than one part. */
-	if (!r && t->unit)
-		r = append(&units, "%s\n", t->unit);
-	if (!r && t->streams)
-		r = append(&units, "systemd-journald.service\n%s\n", t->streams);
 	if (!r)
 		r = path_format(path, sizeof(path), "%s/" TAKEOVER_DIR, dir);
 	if (!r)
+		r = dir_make(path);
+	if (!r)
 		r = write_text(path, TAKEOVER_MANAGER, t->manager ?: "");
 
-	return r < 0 ? r : write_text(path, TAKEOVER_UNITS, units ?: "");
+	return r < 0 ? r : write_text(path, TAKEOVER_UNITS, t->units ?: "");
 }
 
 int takeover_verify(const char *unit, pid_t pid, struct error *err)
@@ -475,7 +498,6 @@ void takeover_free(struct takeover *t)
 	for (size_t i = 0; i < t->nr_fds; i++)
 		close(t->fds[i]);
 	free(t->manager);
-	free(t->unit);
-	free(t->streams);
+	free(t->units);
 	memset(t, 0, sizeof(*t));
 }

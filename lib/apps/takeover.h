@@ -10,6 +10,7 @@
 #ifndef NVWA_APPS_TAKEOVER_H
 #define NVWA_APPS_TAKEOVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include "lib/apps/app.h"
@@ -17,7 +18,7 @@
 #include "lib/base/error.h"
 #include "uapi/record.h"
 
-/* The file, and the numbers of descriptors: from this one on, and so many for each service. */
+/* The file, and the numbers of descriptors: from this one on, so many for each app. */
 #define TAKEOVER_FILE		NVWA_STATE_DIR "/systemd-state"
 #define TAKEOVER_FIRST_FD	100
 #define TAKEOVER_MAX_FDS	16
@@ -30,7 +31,10 @@
 
 /* In the directory of an app; without it the service waits for systemd. */
 #define TAKEOVER_DIR		"takeover"
-#define TAKEOVER_STREAMS	"streams"	/* below it, see lib/apps/stream.h */
+#define TAKEOVER_STREAMS	"streams"	/* see lib/apps/journal.h */
+
+/* Can it take over the journal's sockets? */
+bool takeover_has_journal(void);
 
 /* Can systemd take over this service? -ENOTSUP, and err says why not. */
 int takeover_allows(const struct app *app, struct error *err);
@@ -41,16 +45,19 @@ int takeover_allows(const struct app *app, struct error *err);
  */
 int takeover_save(const struct app *app, const char *dir, struct error *err);
 
-/* In the new kernel: what systemd will be told of one service. All 0 but for first_fd at first. */
+/*
+ * In the new kernel: what systemd will be told of a service, or of the journal. All 0 at first
+ * but for first_fd.
+ */
 struct takeover {
 	int first_fd;			/* the number of its first descriptor */
-	char *manager, *unit, *streams;	/* text; NULL: none */
+	char *manager, *units;		/* text; NULL: none */
 	int fds[TAKEOVER_MAX_FDS];	/* in the order of their numbers */
 	size_t nr_fds;
 };
 
-/* The journal's end of a service's stream, which journald gets from systemd; takes it over. */
-int takeover_add_stream(struct takeover *t, int fd);
+/* The journal's sockets, made for this; see lib/apps/journal.h. */
+int takeover_add_journal(struct takeover *t, struct error *err);
 
 /*
  * A service that was restored around a stand-in, from its directory <dir>; takes over the

@@ -33,11 +33,18 @@ guest 'echo 20000 >/proc/sys/kernel/ns_last_pid
 	mkdir -p /run/mine/deep; chmod 2750 /run/mine; chown nobody:adm /run/mine/deep'
 echo=$(start "/usr/local/bin/echo $port")
 held=$(start "/root/guest/held.py /srv 9 6000")
-logs=$(start 'python3 -c "
-import socket, time
+# talks PATH: a program that sends to a local socket ten times a second, from a connected socket of its own.
+talks() {
+	start "python3 -c '
+import itertools, socket, time
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.connect(\"/dev/log\")
-time.sleep(1e6)"')
+s.connect(\"$1\")
+for number in itertools.count(1):
+    s.send(f\"<14>talks: number {number}\".encode())
+    time.sleep(0.1)'"
+}
+logs=$(talks /dev/log)
+waits=$(talks /run/systemd/notify)
 
 links() {
 	guest 'ip -o link show up | cut -d: -f2'
@@ -48,6 +55,12 @@ held_facts() {
 		find /run/mine -printf '%p %M %u %g\\n'
 		findmnt -no SOURCE,OPTIONS /srv /tmp; cat /etc/hostname
 		grep -H . /proc/sys/net/ipv[46]/conf/e*/{log_martians,dad_transmits,shared_media} 2>/dev/null"
+}
+# logged: numbers of the program that logs which the journal has, and how many are out of turn.
+logged() {
+	guest "journalctl --sync; journalctl -o cat --no-pager _PID=$logs" |
+		awk '/^number/ { if (NR > 1 && $2 != last + 1) bad++; last = $2; nr++ }
+			END { print nr " numbers", bad + 0 }'
 }
 # updated RELEASE: all programs go on; the network is as it was.
 updated() {
@@ -64,6 +77,8 @@ updated() {
 	held_facts >"$out/held.after"
 	ok "queue, file in /tmp, file system, settings of the link are as before" diff "$out/held.before" \
 		"$out/held.after"
+	numbers=$(logged)
+	is "nothing is lost of what is sent to syslog (${numbers% *})" "${numbers##* }" 0
 	is "nvwa-init could do all that it was to do" "$(guest 'dmesg | grep "nvwa-init: .*fail"')" ""
 	is "the file system was there all the time, and the host's name" \
 		"$(guest 'mkdir -p /root/below && mount --bind / /root/below && ls -A /root/below/srv
@@ -73,25 +88,27 @@ updated() {
 
 # --- one of them needs systemd -------------------------------------------------
 
-restore_config "" "$echo $held $logs"
+restore_config "" "$echo $held $logs $waits"
 like "the check says which has to wait, and why" "$(guest nvwa check 2>&1)" \
-	"pid-$logs .*not before: it sends to the local socket /run/systemd/journal/dev-log"
+	"pid-$waits .*not before: it sends to the local socket /run/systemd/notify"
 updated "$(lab_kernel trixie 7)"
-is "two went ahead of systemd, one did not" "$(when "pid-$echo") $(when "pid-$held") $(when "pid-$logs")" \
-	"before before after"
-is "each has its scope" "$(guest "cat /proc/$echo/cgroup /proc/$held/cgroup /proc/$logs/cgroup
-	systemctl is-active nvwa-$echo.scope nvwa-$held.scope nvwa-$logs.scope" | paste -sd' ')" \
-	"0::/system.slice/nvwa-$echo.scope 0::/system.slice/nvwa-$held.scope 0::/system.slice/nvwa-$logs.scope active active active"
+is "three went ahead of systemd, one did not" \
+	"$(for pid in $echo $held $logs $waits; do when "pid-$pid"; done | paste -sd' ')" \
+	"before before before after"
+is "each has its scope" "$(guest "cat /proc/$echo/cgroup /proc/$held/cgroup /proc/$waits/cgroup
+	systemctl is-active nvwa-$echo.scope nvwa-$held.scope nvwa-$waits.scope" | paste -sd' ')" \
+	"0::/system.slice/nvwa-$echo.scope 0::/system.slice/nvwa-$held.scope 0::/system.slice/nvwa-$waits.scope active active active"
 
 # --- all go ahead, to a machine with a firewall and AppArmor -------------------------
 
-guest "kill $logs; systemctl -q enable nftables && systemctl start nftables &&
+guest "kill $waits; systemctl -q enable nftables && systemctl start nftables &&
 	nft add table inet mine && nft list ruleset >/etc/nftables.conf" ||
 	give_up "a packet filter is set up"
 tables=$(guest nft list tables)
-restore_config "" "$echo $held"
+restore_config "" "$echo $held $logs"
 updated "$(lab_kernel trixie 6.12)"
-is "they went ahead of systemd" "$(when "pid-$echo") $(when "pid-$held")" "before before"
+is "they went ahead of systemd" "$(when "pid-$echo") $(when "pid-$held") $(when "pid-$logs")" \
+	"before before before"
 is "the machine's packet filter is there, the lock is not" "$(guest nft list tables)" \
 	"$tables"
 ok "AppArmor has its profiles before they go on" guest '
@@ -111,6 +128,7 @@ guest 'echo "ahead_of_systemd: no" >/etc/nvwa/nvwa-server.yaml'
 like "the check says that it is switched off" "$(guest nvwa check 2>&1)" \
 	"not before: ahead_of_systemd is switched off"
 updated "$(lab_kernel trixie 7)"
-is "they went on after systemd" "$(when "pid-$echo") $(when "pid-$held")" "after after"
+is "they went on after systemd" "$(when "pid-$echo") $(when "pid-$held") $(when "pid-$logs")" \
+	"after after after"
 no_splats
 done_testing
