@@ -21,7 +21,6 @@
 #include "lib/base/file.h"
 #include "lib/net/links.h"
 #include "tool/carry.h"
-#include "tool/common.h"
 #include "tool/orders.h"
 
 /* What apparmor.service of Debian runs. */
@@ -284,6 +283,20 @@ static bool is_mounted(const char *dir)
 	return false;
 }
 
+/* Its sockets are left with PID 1, for systemd. */
+static int make_journal(struct error *err)
+{
+	struct takeover journal = { .first_fd = TAKEOVER_FIRST_FD };
+	int r;
+
+	r = takeover_add_journal(&journal, err);
+	if (r == 0)
+		r = takeover_leave(&journal, NVWA_STATE_DIR);
+	takeover_free(&journal);
+	return r < 0 ? error_set(err, -r, "systemd cannot be given the journal's sockets: %s",
+				 strerror(-r)) : 0;
+}
+
 int ahead_make_ready(const struct ahead *ahead, struct error *err)
 {
 	/* As systemd does: what is mounted later is to be seen in sandboxes as well. */
@@ -307,32 +320,16 @@ int ahead_make_ready(const struct ahead *ahead, struct error *err)
 			return error_set(err, EIO, "%s failed: %.*s", ahead->guard,
 					 (int)strcspn(output ?: "", "\n"), output ?: "");
 	}
-	return 0;
+	return ahead->journal ? make_journal(err) : 0;
 }
 
-int ahead_make_journal(struct error *err)
-{
-	struct takeover journal = { .first_fd = TAKEOVER_FIRST_FD };
-	int r;
-
-	r = takeover_add_journal(&journal, err);
-	if (r == 0)
-		r = takeover_leave(&journal, NVWA_STATE_DIR);
-	takeover_free(&journal);
-	return r < 0 ? error_set(err, -r, "systemd cannot be given the journal's sockets: %s",
-				 strerror(-r)) : 0;
-}
-
-static pid_t start(const struct ahead *ahead, size_t nr, ahead_restore_fn restore)
+/* In a child; the numbers before those of the first app are the journal's. */
+static pid_t start(const char *app, size_t nr, ahead_restore_fn restore)
 {
 	pid_t pid = fork();
 
 	if (pid == 0)
-		_exit(restore(ahead->apps[nr],
-			      TAKEOVER_FIRST_FD + (int)(1 + nr) * TAKEOVER_MAX_FDS));
-	if (pid < 0)
-		complain("%s is not resumed: no process can be started: %s", ahead->apps[nr],
-			 strerror(errno));
+		_exit(restore(app, TAKEOVER_FIRST_FD + (int)(1 + nr) * TAKEOVER_MAX_FDS));
 	return pid;
 }
 
@@ -345,12 +342,13 @@ static bool reap(int *status)
 		*status = EXIT_FAILURE;
 		return true;
 	}
-	if (WEXITSTATUS(how) != EXIT_OK)
+	if (WEXITSTATUS(how) != EXIT_SUCCESS)
 		*status = EXIT_FAILURE;
 	return WEXITSTATUS(how) != EXIT_AGAIN;
 }
 
-bool ahead_restore(const struct ahead *ahead, ahead_restore_fn restore, int *status)
+bool ahead_restore(const struct ahead *ahead, ahead_restore_fn restore, int *status,
+		   struct error *err)
 {
 	const long nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	bool whole = ahead->whole;
@@ -359,10 +357,14 @@ bool ahead_restore(const struct ahead *ahead, ahead_restore_fn restore, int *sta
 	for (size_t i = 0; ahead->apps[i]; i++) {
 		if (running == nr_cpus && running--)
 			whole &= reap(status);
-		if (start(ahead, i, restore) > 0)
+		if (start(ahead->apps[i], i, restore) > 0) {
 			running++;
-		else
+		} else {
+			error_set(err, errno, "no process can be started for %s: %s",
+				  ahead->apps[i], strerror(errno));
 			*status = EXIT_FAILURE;
+			whole = false;
+		}
 	}
 	while (running-- > 0)
 		whole &= reap(status);

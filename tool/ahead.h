@@ -55,9 +55,6 @@ void ahead_free(struct ahead *ahead);
 /* Bring about what the programs need; on failure they have to wait for systemd. */
 int ahead_make_ready(const struct ahead *ahead, struct error *err);
 
-/* Make the journal's sockets, and leave them with PID 1 for systemd. */
-int ahead_make_journal(struct error *err);
-
 /* Restore one, in a process of its own; first_fd as in struct takeover. An exit code. */
 typedef int (*ahead_restore_fn)(const char *name, int first_fd);
 
@@ -68,6 +65,7 @@ typedef int (*ahead_restore_fn)(const char *name, int first_fd);
  * Restore all of them, as many at a time as there are CPUs. False: something is left that waits
  * for systemd. *status becomes EXIT_FAILURE if one fails or waits.
  */
-bool ahead_restore(const struct ahead *ahead, ahead_restore_fn restore, int *status);
+bool ahead_restore(const struct ahead *ahead, ahead_restore_fn restore, int *status,
+		   struct error *err);
 
 #endif

@@ -250,15 +250,15 @@ static int resume_ahead(void)
 	/* Once is enough, also if services are yet to come. */
 	unlink(NVWA_STATE_DIR "/" CARRY_TMP);
 	tree_remove(NVWA_STATE_DIR "/net");
-	if (ahead.journal && ahead_make_journal(&err) < 0)
-		complain("%s", err.text);
 	criu_reuse(ahead.criu_version);
-	if (ahead_restore(&ahead, restore_ahead, &status)) {
-		if (!ahead.firewall && net_unlock(&err) < 0)
-			complain("%s", err.text);
+	if (ahead_restore(&ahead, restore_ahead, &status, &err)) {
+		if (!ahead.firewall)
+			net_unlock(&err);
 		file_write(NVWA_STATE_DIR "/" APPS_WHOLE, "", 0, 0644);
 		first_give_up();
 	}
+	if (err.text[0])
+		complain("%s", err.text);
 	ahead_free(&ahead);
 	return status;
 }

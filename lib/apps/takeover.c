@@ -398,7 +398,7 @@ int takeover_add_journal(struct takeover *t, struct error *err)
 		unit = s->unit;
 	}
 
-	return r;
+	return r < 0 ? r : append(&t->units, "\n");
 }
 
 static int add_filters(struct takeover *t, const char *cgroup, struct stand_in *stand_in)
