@@ -30,14 +30,6 @@ void boot_again(const char *why)
 		pause();
 }
 
-static bool is_systemd(const char *init)
-{
-	_cleanup_free_ char *path = realpath(init, NULL);
-	const char *slash = path ? strrchr(path, '/') : NULL;
-
-	return slash && !strcmp(slash, "/systemd");
-}
-
 /*
  * An init is started with the arguments that the kernel gave us. If services run by now systemd
  * is told as by the systemd of an initramfs, from which it would get some.
@@ -47,7 +39,7 @@ static void try_init(const char *init, char **argv)
 	_cleanup_free_ char **more = NULL;
 	char state[40];
 	size_t nr = 0;
-	int fd = is_systemd(init) ? open(TAKEOVER_FILE, O_RDONLY) : -1;
+	int fd = takeover_understood(init) ? open(TAKEOVER_FILE, O_RDONLY) : -1;
 
 	while (argv[nr])
 		nr++;

@@ -98,6 +98,20 @@ struct json_object *outcome_read(const char *name)
 	return json_object_from_file(path);
 }
 
+void outcome_take_back(const char *name, const char *detail)
+{
+	struct json_object *o = outcome_read(name);
+	char path[PATH_MAX];
+
+	if (o && path_format(path, sizeof(path), NVWA_STATE_DIR "/" CARRY_APPS "/%s/" OUTCOME_FILE,
+			     name) == 0) {
+		json_put_text(o, "outcome", "failed");
+		json_put_text(o, "detail", detail);
+		write_json(path, o);
+	}
+	json_object_put(o);
+}
+
 static bool is_resumed(struct json_object *result)
 {
 	struct json_object *outcome;

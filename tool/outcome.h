@@ -22,6 +22,9 @@ bool outcome_begun(const char *name);
 /* It did not: it can begin later. */
 void outcome_put_off(const char *name);
 
+/* An app (by name) that was resumed could not stay after all. */
+void outcome_take_back(const char *name, const char *detail);
+
 /* The result of an app, by name; NULL, there is none. */
 struct json_object *outcome_read(const char *name);
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/apps/app.h"
+#include "lib/apps/cgroup.h"
 #include "lib/apps/criu.h"
 #include "lib/apps/first.h"
 #include "lib/apps/paths.h"
@@ -216,6 +217,8 @@ static int restore_ahead(const char *name, int first_fd)
 		r = path_format(dir, sizeof(dir), NVWA_STATE_DIR "/" CARRY_APPS "/%s", name);
 	if (r == 0 && takeover.units)
 		r = takeover_leave(&takeover, dir);
+	if (takeover.units)
+		file_write(APPS_UNVERIFIED, "", 0, 0644);
 	takeover_free(&takeover);
 	if (r < 0) {
 		complain("systemd cannot be told that %s runs: %s", name, strerror(-r));
@@ -263,38 +266,72 @@ static int resume_ahead(void)
 	return status;
 }
 
-/* A program becomes a unit; of a service systemd knows, or it has to be started afresh. */
+/* Nobody knows of it, and there must not be two of them. */
+static void end_unknown(const char *name)
+{
+	_cleanup_free_ char *cgroup = NULL;
+	char path[PATH_MAX];
+
+	if (path_format(path, sizeof(path), NVWA_STATE_DIR "/" CARRY_APPS "/%s/" APP_CGROUP_FILE,
+			name) == 0 &&
+	    file_read(path, &cgroup, NULL) == 0 &&
+	    path_format(path, sizeof(path), CGROUP_ROOT "%s/cgroup.kill", cgroup) == 0)
+		file_write(path, "1", 1, 0644);
+}
+
+/*
+ * A program becomes a unit; of a service systemd knows, as a rule. 1: it has to be started
+ * afresh.
+ */
 static int settle_ahead(const char *name, struct error *err)
 {
 	struct json_object *result = outcome_read(name);
 	const pid_t pid = json_number(result, "pid");
 	const bool resumed = outcome_resumed(name);
-	int r = 0;
+	int r;
 
 	json_object_put(result);
 	if (strncmp(name, "pid-", 4) == 0)
 		return resumed ? scope_register(pid, err) : 0;
-	if (resumed)
-		r = takeover_verify(name, pid, err);
-	else
-		r = apps_start_fresh(name, err);
+	if (!resumed)
+		return 1;
+	r = takeover_verify(name, pid, err);
+	if (r > 0) {
+		end_unknown(name);
+		outcome_take_back(name, err->text);
+	}
 	return r;
 }
 
 /* What went ahead is told to systemd; the machine's packet filter is there, too. */
 static int resume_scopes(void)
 {
-	_cleanup_free_ char *names = NULL;
+	_cleanup_free_ char *names = NULL, *fresh = NULL;
 	struct error err = { 0 };
-	int status = EXIT_OK;
+	int status = EXIT_OK, r;
 	char *rest, *name;
 
 	if (file_read(NVWA_STATE_DIR "/" CARRY_SCOPES, &names, NULL) < 0)
 		return EXIT_OK;
+	fresh = calloc(1, strlen(names) + 1);
 	rest = names;
-	while ((name = strsep(&rest, "\n"))) {
+	while (fresh && (name = strsep(&rest, "\n"))) {
+		if (!*name)
+			continue;
 		memset(&err, 0, sizeof(err));
-		if (*name && settle_ahead(name, &err) < 0) {
+		r = settle_ahead(name, &err);
+		if (r > 0)
+			strcat(strcat(fresh, name), "\n");
+		if (err.text[0]) {
+			complain("%s", err.text);
+			status = EXIT_FAILURE;
+		}
+	}
+	unlink(APPS_UNVERIFIED);
+	rest = fresh;
+	while (fresh && (name = strsep(&rest, "\n"))) {
+		memset(&err, 0, sizeof(err));
+		if (*name && apps_start_fresh(name, &err) < 0) {
 			complain("%s", err.text);
 			status = EXIT_FAILURE;
 		}
@@ -450,6 +487,7 @@ static int resume_settle(void)
 	if (net_unlock(&err) < 0)
 		complain("%s", err.text);
 	memset(&err, 0, sizeof(err));
+	unlink(APPS_UNVERIFIED);
 	if (apps_forget_units(&err) < 0) {
 		complain("%s", err.text);
 		status = EXIT_FAILURE;

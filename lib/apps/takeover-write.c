@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* In nvwa-init, when all are restored that can be: the file that systemd is given. */
+/* What nvwa-init does of the takeover: the file that systemd is given. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,14 @@
 #include "lib/apps/takeover.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+
+bool takeover_understood(const char *init)
+{
+	_cleanup_free_ char *path = realpath(init, NULL);
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash && !strcmp(slash, "/systemd");
+}
 
 static int put_part(FILE *out, const char *dir, const char *part)
 {

@@ -20,6 +20,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
+#include "lib/base/param.h"
 #include "lib/base/pass-fd.h"
 
 /* Versions of systemd whose words were read. */
@@ -46,6 +47,23 @@ static const struct {
 	{ "Unit", "JoinsNamespaceOf", "as" }, { "Unit", "BindsTo", "as" },
 };
 
+/* What nvwa-init will start; see bootparam(7). */
+static int allows_init(struct error *err)
+{
+	_cleanup_free_ char *cmdline = NULL, *init = NULL;
+	int r;
+
+	r = file_read("/proc/cmdline", &cmdline, NULL);
+	if (!r)
+		r = param_value(cmdline, "init", &init);
+	if (r == -ENOENT)
+		r = 0;
+	if (!r && !takeover_understood(init ?: "/sbin/init"))
+		return error_set(err, ENOTSUP, "%s is not systemd itself", init ?: "/sbin/init");
+
+	return r;
+}
+
 static int allows_version(sd_bus *bus, struct error *err)
 {
 	_cleanup_free_ char *text = NULL;
@@ -55,6 +73,9 @@ static int allows_version(sd_bus *bus, struct error *err)
 	if (r < 0)
 		return r;
 	version = atoi(text);
+	r = allows_init(err);
+	if (r < 0)
+		return r;
 
 	return version >= OLDEST && version <= NEWEST ? 0 :
 		error_set(err, ENOTSUP, "nvwa knows how systemd takes over services that run in "
@@ -489,8 +510,10 @@ int takeover_verify(const char *unit, pid_t pid, struct error *err)
 	if (known == (uint32_t)pid || kill(pid, 0))
 		return 0;
 
-	return error_set(err, ENOENT, "%s runs as process %d, and systemd has not taken it over: "
-			 "it knows process %u", unit, pid, known);
+	error_set(err, ENOENT, "systemd has not taken over %s (process %d; it knows process %u)",
+		  unit, pid, known);
+
+	return 1;
 }
 
 void takeover_free(struct takeover *t)

@@ -33,6 +33,9 @@
 #define TAKEOVER_DIR		"takeover"
 #define TAKEOVER_STREAMS	"streams"	/* see lib/apps/journal.h */
 
+/* Is this program systemd, and no other init or one that is started before it? */
+bool takeover_understood(const char *init);
+
 /* Can it take over the journal's sockets? */
 bool takeover_has_journal(void);
 
@@ -79,7 +82,10 @@ void takeover_free(struct takeover *t);
  */
 int takeover_write(const char *path, char *const *dirs);
 
-/* Does systemd have this service, with that main process? Later, when it runs. */
+/*
+ * Later, when systemd runs: does it have this service, with that main process, unless that has
+ * come to its end? 1: no, and err says so.
+ */
 int takeover_verify(const char *unit, pid_t pid, struct error *err);
 
 #endif

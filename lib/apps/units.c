@@ -45,6 +45,13 @@ static const struct {
 #define TMPFILES_NAME	"00-nvwa.conf"
 #define TMPFILES_TEXT	"d /tmp 1777 root root 3649d\n"
 
+/*
+ * If systemd has not understood that a service runs, it must not start another one beside it.
+ * A unit that is active is not started, and so nothing is asked.
+ */
+#define GUARD_NAME	"nvwa-ahead.conf"
+#define GUARD_TEXT	"[Unit]\nAssertPathExists=!" APPS_UNVERIFIED "\n"
+
 int units_want(const char *early, const char *wanted_by, const char *unit, const char *file)
 {
 	char path[4096], target[4096];
@@ -96,11 +103,16 @@ static int mask_dropins(const char *dir, const char *early, const char *unit)
  */
 static int want_ahead(const char *early, const char *unit)
 {
+	char path[4096];
 	int r;
 
 	r = units_want(early, FIRST_TARGET, unit, unit);
+	if (!r)
+		r = units_want(early, "nvwa-scopes.service", unit, unit);
+	if (!r)
+		r = path_format(path, sizeof(path), "%s/%s.d/" GUARD_NAME, early, unit);
 
-	return r < 0 ? r : units_want(early, "nvwa-scopes.service", unit, unit);
+	return r < 0 ? r : file_write(path, GUARD_TEXT, strlen(GUARD_TEXT), 0644);
 }
 
 /* 1 if the app has a stand-in now, 0 if it needs none. */

@@ -14,6 +14,9 @@
 /* In the directory of an app: it was restored, or given up, before systemd ran. */
 #define APPS_AHEAD	"ahead"
 
+/* While this file exists, systemd starts no service that went ahead: it may run already. */
+#define APPS_UNVERIFIED	"/run/nvwa/unverified"
+
 /*
  * For the generator, in its directory early: have a unit want another one, whose file is this one
  * among the installed units (of another name if it is an instance).
