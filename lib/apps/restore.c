@@ -546,23 +546,22 @@ static int note_cgroup(const struct restore *re)
 	return r < 0 ? r : file_write(path, cgroup, strlen(cgroup), 0600);
 }
 
-static int restore(struct restore *re)
+/* Nothing of this hurts if the app is restored in another way later. */
+static int make_ready(struct restore *re)
 {
-	const bool is_ours = re->takeover || re->meta.kind == APP_PROGRAM;
 	int r;
 
-	r = join_first_namespace(re);
-	if (r < 0)
-		return r;
-	criu_reuse(re->dumped.criu_version);
 	r = places_make(re->dir, re->err);
 	if (!r)
 		r = restore_files(re, false);
-	if (!r)
-		r = make_placeholder(re);
-	/* Nothing was tried, and may go well when systemd has brought more. */
-	if (r < 0)
-		return re->takeover ? -EAGAIN : r;
+
+	return r < 0 ? r : make_placeholder(re);
+}
+
+static int rebuild(struct restore *re)
+{
+	int r;
+
 	r = note_cgroup(re);
 	if (!r)
 		r = restore_files(re, true);
@@ -574,17 +573,32 @@ static int restore(struct restore *re)
 		r = mend_images(re->images, &re->mend, re->err);
 	if (!r)
 		r = enter_cgroup(re);
-	if (!r)
-		r = run_restore(re);
-	if (!r && !is_ours)
-		r = hand_over(re);
-	else if (!r && re->meta.kind == APP_SERVICE)
+
+	return r < 0 ? r : run_restore(re);
+}
+
+static int restore(struct restore *re)
+{
+	const bool is_service = re->meta.kind == APP_SERVICE;
+	int r;
+
+	r = join_first_namespace(re);
+	if (r < 0)
+		return r;
+	criu_reuse(re->dumped.criu_version);
+	r = make_ready(re);
+	if (r < 0)
+		return re->takeover ? -EAGAIN : r;
+	r = rebuild(re);
+	if (!r && is_service && re->takeover)
 		r = takeover_add_service(re->takeover, re->dir, re->meta.name, re->meta.cgroup,
 					 &re->stand_in);
+	else if (!r && is_service)
+		r = hand_over(re);
 	if (r < 0)
 		kill_tree(re);
 	put_back_limits(re);
-	if (is_ours)
+	if (re->takeover || !is_service)
 		leave_cgroup(re);
 
 	return r;

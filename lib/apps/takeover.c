@@ -16,7 +16,6 @@
 #include "lib/apps/devfilter.h"
 #include "lib/apps/journal.h"
 #include "lib/apps/proc.h"
-#include "lib/apps/scope.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
@@ -56,8 +55,6 @@ static int allows_init(struct error *err)
 	r = file_read("/proc/cmdline", &cmdline, NULL);
 	if (!r)
 		r = param_value(cmdline, "init", &init);
-	if (r == -ENOENT)
-		r = 0;
 	if (!r && !takeover_understood(init ?: "/sbin/init"))
 		return error_set(err, ENOTSUP, "%s is not systemd itself", init ?: "/sbin/init");
 
@@ -100,6 +97,8 @@ static int allows_unit(sd_bus *bus, const char *path, const char *unit, struct e
 		r = path_format(credentials, sizeof(credentials), "/run/credentials/%s", unit);
 	if (r < 0)
 		return r;
+	if (!journal_is_there())
+		return error_set(err, ENOTSUP, "systemd does not listen for the journal");
 	if (strcmp(state, "running"))
 		return error_set(err, ENOTSUP, "it is %s", state);
 	if (*session)
@@ -468,7 +467,6 @@ int takeover_add_service(struct takeover *t, const char *dir, const char *unit,
 	if (!r)
 		r = append(&t->units, "watchdog-timestamp=%" PRIu64 " %" PRIu64 "\n",
 			   clock_ns(CLOCK_REALTIME) / 1000, clock_ns(CLOCK_MONOTONIC) / 1000);
-
 	if (!r)
 		r = add_filters(t, cgroup, stand_in);
 
