@@ -284,3 +284,18 @@ int proc_cgroup(pid_t pid, char **path)
 
 	return -ENOTSUP;
 }
+
+int proc_boot_id(char *id, size_t size)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t used = 0;
+	int r = file_read("/proc/sys/kernel/random/boot_id", &text, NULL);
+
+	for (const char *c = text; !r && *c && *c != '\n' && used + 1 < size; c++) {
+		if (*c != '-')
+			id[used++] = *c;
+	}
+	id[used] = '\0';
+
+	return r;
+}

@@ -47,6 +47,9 @@ int proc_tree(pid_t pid, pid_t **pids, size_t *nr);
 /* Like readlink(), 0-terminated, -ENAMETOOLONG if it does not fit. */
 int proc_readlink(const char *path, char *buf, size_t size);
 
+/* The id of this boot, as in names: without dashes. */
+int proc_boot_id(char *id, size_t size);
+
 /* Path of the process' cgroup (version 2) below the mount; malloc()ed. */
 int proc_cgroup(pid_t pid, char **path);
 

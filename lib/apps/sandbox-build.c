@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/apps/mountinfo.h"
+#include "lib/apps/proc.h"
 #include "lib/apps/sandbox.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
@@ -210,20 +211,11 @@ static int bind_again(struct build *b, char **words)
 
 static int tmp_name(const char *unit, const char *base, const char *name, char *path, size_t size)
 {
-	_cleanup_free_ char *id = NULL;
-	char *to;
-	int r = file_read("/proc/sys/kernel/random/boot_id", &id, NULL);
+	char id[40];
+	int r = proc_boot_id(id, sizeof(id));
 
-	if (r < 0)
-		return r;
-	to = id;
-	for (const char *from = id; *from; from++) {
-		if (*from != '-' && *from != '\n')
-			*to++ = *from;
-	}
-	*to = '\0';
-
-	return path_format(path, size, "%s/systemd-private-%s-%s-%s", base, id, unit, name);
+	return r < 0 ? r : path_format(path, size, "%s/systemd-private-%s-%s-%s", base, id, unit,
+				       name);
 }
 
 /* tmp OPTIONS SPREAD BASE NAME DIR; the modes are those that systemd gives it. */

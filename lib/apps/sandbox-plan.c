@@ -328,21 +328,6 @@ static int plan_mounts(struct plan *p)
 	return r;
 }
 
-static int read_boot_id(char *id, size_t size)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t used = 0;
-	int r = file_read("/proc/sys/kernel/random/boot_id", &text, NULL);
-
-	for (const char *c = text; !r && *c && *c != '\n' && used + 1 < size; c++) {
-		if (*c != '-')
-			id[used++] = *c;
-	}
-	id[used] = '\0';
-
-	return r;
-}
-
 /* Whether the process has another namespace than PID 1. */
 static int has_own(pid_t pid, const char *name)
 {
@@ -388,7 +373,7 @@ int sandbox_plan(pid_t pid, const char *unit, FILE *out, struct error *err)
 	struct plan p = { .out = out, .pid = pid, .unit = unit, .err = err };
 	int r;
 
-	r = read_boot_id(p.boot_id, sizeof(p.boot_id));
+	r = proc_boot_id(p.boot_id, sizeof(p.boot_id));
 	if (!r)
 		r = plan_namespaces(&p);
 	mountinfo_free(&p.host);
