@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
@@ -229,6 +230,18 @@ static int restore_ahead(const char *name, int first_fd)
 	return status;
 }
 
+/* What CRIU knows of this kernel, beside other things; its PID, or -1. */
+static pid_t start_warm(int version)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		criu_reuse(version);
+		_exit(EXIT_OK);
+	}
+	return pid;
+}
+
 /*
  * Called by nvwa-init before systemd: programs that need nothing of it. If what they do need
  * cannot be had nothing was tried, and they go on with all others.
@@ -238,6 +251,7 @@ static int resume_ahead(void)
 	struct ahead ahead;
 	struct error err = { 0 };
 	int status = EXIT_OK;
+	pid_t warm;
 
 	if (ahead_read(&ahead, &err) < 0) {
 		complain("%s", err.text);
@@ -248,12 +262,14 @@ static int resume_ahead(void)
 		ahead_free(&ahead);
 		return EXIT_FAILURE;
 	}
+	warm = start_warm(ahead.criu_version);
 	resume_files();
 	resume_net();
+	if (warm > 0)
+		waitpid(warm, NULL, 0);
 	/* Once is enough, also if services are yet to come. */
 	unlink(NVWA_STATE_DIR "/" CARRY_TMP);
 	tree_remove(NVWA_STATE_DIR "/net");
-	criu_reuse(ahead.criu_version);
 	if (ahead_restore(&ahead, restore_ahead, &status, &err)) {
 		if (!ahead.firewall)
 			net_unlock(&err);
