@@ -210,6 +210,13 @@ when() {
 		if .end_ms < $systemd then "before" else "after" end'
 }
 
+# private_tmp UNIT: its private directories, which are those of this boot, and what it sees of them.
+private_tmp() {
+	guest "cd / && ls -d {,var/}tmp/systemd-private-*-$1.service-*/tmp |
+		sed \"s/private-\$(tr -d - </proc/sys/kernel/random/boot_id)-/private-BOOT-/; s/-[^-]*\$//\"
+		grep -c '//deleted' /proc/\$(systemctl show -P MainPID $1)/mountinfo" | paste -sd' '
+}
+
 no_splats() {
 	ok "the console is free of splats" "$top/lab/splats"
 }

@@ -16,6 +16,7 @@
 #include "lib/apps/devfilter.h"
 #include "lib/apps/journal.h"
 #include "lib/apps/proc.h"
+#include "lib/apps/tmpfiles.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
@@ -83,7 +84,7 @@ static int allows_unit(sd_bus *bus, const char *path, const char *unit, struct e
 {
 	_cleanup_free_ char *state = NULL, *session = NULL;
 	char credentials[400];
-	bool unneeded = false, delegated = false;
+	bool unneeded = false, delegated = false, private_tmp = false;
 	int r;
 
 	r = bus_string(bus, path, "Unit", "SubState", &state);
@@ -93,6 +94,8 @@ static int allows_unit(sd_bus *bus, const char *path, const char *unit, struct e
 		r = bus_bool(bus, path, "Unit", "StopWhenUnneeded", &unneeded);
 	if (r >= 0)
 		r = bus_bool(bus, path, "Service", "Delegate", &delegated);
+	if (r >= 0)
+		r = bus_bool(bus, path, "Service", "PrivateTmp", &private_tmp);
 	if (r >= 0)
 		r = path_format(credentials, sizeof(credentials), "/run/credentials/%s", unit);
 	if (r < 0)
@@ -108,6 +111,9 @@ static int allows_unit(sd_bus *bus, const char *path, const char *unit, struct e
 				 "(StopWhenUnneeded=)");
 	if (delegated)
 		return error_set(err, ENOTSUP, "its control group is its own (Delegate=)");
+	if (private_tmp && !access(TMPFILES_OWN, F_OK))
+		return error_set(err, ENOTSUP, TMPFILES_OWN " says when private directories are "
+				 "removed");
 	if (!access(credentials, F_OK))
 		return error_set(err, ENOTSUP, "systemd gives it credentials");
 	for (size_t i = 0; i < sizeof(needs_systemd) / sizeof(needs_systemd[0]); i++) {

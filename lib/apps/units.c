@@ -14,6 +14,7 @@
 #include "lib/apps/bus.h"
 #include "lib/apps/first.h"
 #include "lib/apps/paths.h"
+#include "lib/apps/tmpfiles.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "uapi/record.h"
@@ -36,14 +37,6 @@ static const struct {
 	{ "nvwa-memory.service", "sysinit.target", false },
 	{ "nvwa-settle.service", "multi-user.target", false },
 };
-
-/*
- * /tmp must not be emptied in this boot. Of several lines for one path that
- * contradict each other the first counts, in the order of the files' names;
- * the age is one that nobody else gives.
- */
-#define TMPFILES_NAME	"00-nvwa.conf"
-#define TMPFILES_TEXT	"d /tmp 1777 root root 3649d\n"
 
 /*
  * If systemd has not understood that a service runs, it must not start another one beside it.
@@ -192,9 +185,7 @@ int apps_generate_units(const char *state, const char *early, struct error *err)
 			return error_set(err, -r, "cannot start %s: %s", static_units[i].unit,
 					 strerror(-r));
 	}
-	r = path_format(path, sizeof(path), "%s/%s", app_paths()->tmpfiles, TMPFILES_NAME);
-	if (!r)
-		r = file_write(path, TMPFILES_TEXT, strlen(TMPFILES_TEXT), 0644);
+	r = tmpfiles_keep("", app_paths()->tmpfiles);
 	if (r < 0)
 		return error_set(err, -r, "cannot keep /tmp: %s", strerror(-r));
 
@@ -205,14 +196,12 @@ int apps_generate_units(const char *state, const char *early, struct error *err)
 int apps_forget_units(struct error *err)
 {
 	_cleanup_bus_ sd_bus *bus = NULL;
-	char path[4096];
 	int r;
 
 	r = file_write(APPS_SETTLED, "", 0, 0644);
 	if (r < 0)
 		return error_set(err, -r, "cannot write %s: %s", APPS_SETTLED, strerror(-r));
-	if (!path_format(path, sizeof(path), "%s/%s", app_paths()->tmpfiles, TMPFILES_NAME))
-		unlink(path);
+	tmpfiles_forget(app_paths()->tmpfiles);
 	r = bus_open(&bus, err);
 	if (!r)
 		r = bus_reload(bus, err);

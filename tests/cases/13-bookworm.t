@@ -16,6 +16,8 @@ for spec in 6.1 6.12; do
 	pages_add_up 16384
 	is "the service went on before systemd started" "$(when redis-server.service)" before
 	ok "the client's answers go on" client_advances incr
+	is "nothing has removed its private directories, and those of other boots are gone" \
+		"$(private_tmp redis-server)" "tmp/systemd-private-BOOT-redis-server.service var/tmp/systemd-private-BOOT-redis-server.service 0"
 	kaslr_note
 done
 kaslr_stayed_on

@@ -106,6 +106,8 @@ updated() {
 			"$(sed '1s/.* //' "$out/numbers" | paste -sd' ')" \
 			"0 said.service said $invocation"
 	done
+	is "nothing has removed its private directories, and those of other boots are gone" \
+		"$(private_tmp said)" "tmp/systemd-private-BOOT-said.service var/tmp/systemd-private-BOOT-said.service 0"
 	is "nothing has failed, nothing complains" "$(guest 'systemctl --failed --plain --no-legend
 		dmesg | grep "nvwa-init: .*fail"
 		journalctl -b --no-pager -u nvwa-scopes | grep nvwa:')" ""
