@@ -128,6 +128,18 @@ int tmpfiles_keep(const char *root, const char *run)
 	return r < 0 ? r : keep_private(root, run);
 }
 
+/* That of systemd 252 to 257 begins with "--create --remove --boot", for all of them. */
+#define SETUP_DIR	"systemd-tmpfiles-setup.service.d"
+#define SETUP_TEXT	"[Service]\n" \
+	"ExecStart=\n" \
+	"ExecStart=systemd-tmpfiles --create --boot --exclude-prefix=/dev\n" \
+	"ExecStart=systemd-tmpfiles --remove --boot --prefix=/tmp --prefix=/var/tmp\n"
+
+int tmpfiles_only_create(const char *early)
+{
+	return write_file(early, SETUP_DIR "/nvwa.conf", SETUP_TEXT);
+}
+
 void tmpfiles_forget(const char *run)
 {
 	static const char *const names[] = { TMP_NAME, PRIVATE_NAME };

@@ -10,7 +10,13 @@
  */
 int tmpfiles_keep(const char *root, const char *run);
 
-/* And back to what it was. */
+/*
+ * For the generator, if apps run already, in its directory early: what is in memory is as they
+ * left it, and nothing of it is removed, whatever packages say of their directories in /run.
+ */
+int tmpfiles_only_create(const char *early);
+
+/* tmpfiles_keep(), and back to what it was. */
 void tmpfiles_forget(const char *run);
 
 /* Where the owner's configuration of private directories is, if there is any: it goes first. */

@@ -146,8 +146,8 @@ static int generate_stand_in(const char *dir, const char *early, const char *uni
 int apps_generate_units(const char *state, const char *early, struct error *err)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
-	char apps[4000], path[4096];
-	bool stand_ins = false, whole;
+	char apps[4000], path[4096], mark[4200];
+	bool stand_ins = false, ahead = false, whole;
 	struct dirent *entry;
 	int r;
 
@@ -170,6 +170,8 @@ int apps_generate_units(const char *state, const char *early, struct error *err)
 		if (!r)
 			r = generate_stand_in(path, early, entry->d_name);
 		stand_ins |= r > 0;
+		ahead |= !path_format(mark, sizeof(mark), "%s/" APPS_AHEAD, path) &&
+			 !access(mark, F_OK);
 		/* Without its stand-in a service starts afresh: the others go on. */
 		if (r < 0)
 			error_set(err, -r, "cannot generate %s: %s", entry->d_name, strerror(-r));
@@ -186,6 +188,8 @@ int apps_generate_units(const char *state, const char *early, struct error *err)
 					 strerror(-r));
 	}
 	r = tmpfiles_keep("", app_paths()->tmpfiles);
+	if (!r && ahead)
+		r = tmpfiles_only_create(early);
 	if (r < 0)
 		return error_set(err, -r, "cannot keep /tmp: %s", strerror(-r));
 

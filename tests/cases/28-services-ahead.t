@@ -16,6 +16,8 @@ guest_up --suite trixie --kernel 6.12 --memory 2048 --cpus 2
 # None of them is enabled: they run as somebody has started them.
 guest 'useradd -r said
 	install -m 755 /root/guest/said.py /usr/local/bin/said
+	# As packages have it: emptied at boot.
+	echo "D /run/said 0755 said said -" >/etc/tmpfiles.d/said.conf
 	cat >/etc/systemd/system/said.service <<-END
 	[Service]
 	Type=notify
