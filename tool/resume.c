@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* nvwa resume: the phases of the new kernel that follow nvwa-init, called by systemd's units. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -253,6 +254,8 @@ static int resume_ahead(void)
 	int status = EXIT_OK;
 	pid_t warm;
 
+	/* For us, and not for what we execute. */
+	fcntl(TAKEOVER_SOCKET, F_SETFD, FD_CLOEXEC);
 	if (ahead_read(&ahead, &err) < 0) {
 		complain("%s", err.text);
 		return EXIT_FAILURE;

@@ -182,9 +182,10 @@ static int bind_mount(struct build *b, char **words)
 		fd = clone_mount(words[4]);
 		return fd < 0 ? fd : attach(b, fd, words, words[5]);
 	}
-	if (!comes_later(words[4]))
+	/* What hides something, or is at another place, has to be there. */
+	if (!comes_later(words[4]) || strcmp(words[4], words[5]))
 		return -ENOENT;
-	/* It comes of itself, as on the machine; but not with less rights than there. */
+	/* It comes of itself, as on the machine; but not with more rights than it had here. */
 	parent = built_at(b, words[5]);
 	if (parent && has_word(words[1], "ro"))
 		parent->closed = true;
@@ -202,8 +203,8 @@ static int bind_again(struct build *b, char **words)
 	if (r < 0)
 		return r;
 	fd = clone_mount(path);
-	/* A file of /proc that this kernel has not. */
-	if (fd == -ENOENT)
+	/* A file of /proc that this kernel has not: there is nothing to protect. */
+	if (fd == -ENOENT && !strcmp(words[3], words[4]))
 		return 0;
 
 	return fd < 0 ? fd : attach(b, fd, words, words[4]);
@@ -218,6 +219,19 @@ static int tmp_name(const char *unit, const char *base, const char *name, char *
 				       name);
 }
 
+/* Everybody can make directories in /tmp: one that is there already must be root's own. */
+static int make_private(const char *path, mode_t mode)
+{
+	struct stat st;
+
+	if (!mkdir(path, mode))
+		return chmod(path, mode) ? -errno : 0;
+	if (errno != EEXIST || lstat(path, &st))
+		return -errno;
+
+	return S_ISDIR(st.st_mode) && !st.st_uid && (st.st_mode & 07777) == mode ? 0 : -EPERM;
+}
+
 /* tmp OPTIONS SPREAD BASE NAME DIR; the modes are those that systemd gives it. */
 static int bind_tmp(struct build *b, char **words)
 {
@@ -227,9 +241,10 @@ static int bind_tmp(struct build *b, char **words)
 	r = tmp_name(b->unit, words[3], words[4], path, sizeof(path));
 	if (!r)
 		r = path_format(inner, sizeof(inner), "%s/tmp", path);
-	if (!r && ((mkdir(path, 0700) && errno != EEXIST) ||
-		   (mkdir(inner, 01777) && errno != EEXIST) || chmod(inner, 01777)))
-		r = -errno;
+	if (!r)
+		r = make_private(path, 0700);
+	if (!r)
+		r = make_private(inner, 01777);
 	if (r < 0)
 		return r;
 	fd = clone_mount(inner);
