@@ -664,8 +664,10 @@ static int phase(struct update *u, const char *name, int (*run)(struct update *)
 
 	if (r == 0 && interrupted)
 		r = error_set(&u->err, EINTR, "interrupted by signal %d", (int)interrupted);
+	/* What an update writes before the jump goes there, as a rule. */
 	if (r < 0 && !u->err.text[0])
-		error_set(&u->err, -r, "%s", strerror(-r));
+		error_set(&u->err, -r, "%s%s", strerror(-r), r != -ENOSPC ? "" :
+			  ". Is there room left in " NVWA_STATE_DIR "?");
 	if (r < 0)
 		complain("%s failed: %s", name, u->err.text);
 	return r;

@@ -147,7 +147,10 @@ refused "too many words" 2 "one release" "" "nvwa update a b" ""
 refused "a dump that fails half way" 4 "Error \((criu|compel)/.*nothing was changed" "" \
 	"CRIU_FAULT=5 nvwa update $target" ""
 refused "a dump that finds no space" 4 "(Error \(criu/|room left).*nothing was changed" \
-	"mkdir -p /run/nvwa; mount -t tmpfs -o size=80k nvwa /run/nvwa" \
+	"mkdir -p /run/nvwa; mount -t tmpfs -o size=112k nvwa /run/nvwa" \
+	"nvwa update $target" "umount /run/nvwa"
+refused "not even room to prepare" 4 "No space left.*nothing was changed" \
+	"mkdir -p /run/nvwa; mount -t tmpfs -o size=16k nvwa /run/nvwa" \
 	"nvwa update $target" "umount /run/nvwa"
 is "the kernel is still the old one" "$(guest_boot_id)" "$boot"
 
