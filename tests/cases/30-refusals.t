@@ -149,7 +149,7 @@ refused "a dump that fails half way" 4 "Error \((criu|compel)/.*nothing was chan
 refused "a dump that finds no space" 4 "(Error \(criu/|room left).*nothing was changed" \
 	"mkdir -p /run/nvwa; mount -t tmpfs -o size=112k nvwa /run/nvwa" \
 	"nvwa update $target" "umount /run/nvwa"
-refused "not even room to prepare" 4 "No space left.*nothing was changed" \
+refused "not even room to prepare" 4 "(No space left|Wrote only).*nothing was changed" \
 	"mkdir -p /run/nvwa; mount -t tmpfs -o size=16k nvwa /run/nvwa" \
 	"nvwa update $target" "umount /run/nvwa"
 is "the kernel is still the old one" "$(guest_boot_id)" "$boot"
