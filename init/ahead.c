@@ -21,6 +21,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/base/pass-fd.h"
+#include "lib/base/strv.h"
 
 #define APPS	NVWA_STATE_DIR "/apps"
 
@@ -91,66 +92,30 @@ static int wait_child(pid_t child, int socket, time_t seconds)
 	}
 }
 
-static void kill_group(const char *app)
-{
-	_cleanup_free_ char *cgroup = NULL;
-	char path[4400];
-
-	if (!path_format(path, sizeof(path), APPS "/%s/" APP_CGROUP_FILE, app) &&
-	    !file_read(path, &cgroup, NULL) &&
-	    !path_format(path, sizeof(path), CGROUP_ROOT "%s/cgroup.kill", cgroup))
-		file_write(path, "1", 1, 0644);
-}
-
-struct list {
-	char **dirs;		/* NULL at the end */
-	size_t nr;
-};
-
-static int add_dir(struct list *list, const char *dir)
-{
-	char **more = reallocarray(list->dirs, list->nr + 2, sizeof(*more));
-
-	if (!more)
-		return -ENOMEM;
-	list->dirs = more;
-	more[list->nr] = strdup(dir);
-	if (!more[list->nr])
-		return -ENOMEM;
-	more[++list->nr] = NULL;
-
-	return 0;
-}
-
 /* Nothing may run that is not restored to its end; of what is systemd is to know. */
 static int tell_systemd(void)
 {
-	_cleanup_closedir_ DIR *dir = opendir(APPS);
-	struct list list = { 0 };
+	_cleanup_closedir_ DIR *apps = opendir(APPS);
+	_cleanup_strv_ char **dirs = NULL;
 	struct dirent *d;
-	char path[400];
 	int r;
 
 	/* What was made for the journal. */
-	r = add_dir(&list, NVWA_STATE_DIR);
-	while (!r && dir && (d = readdir(dir))) {
+	r = strv_append(&dirs, NVWA_STATE_DIR);
+	while (!r && apps && (d = readdir(apps))) {
+		char dir[300], path[400];
+
 		if (d->d_name[0] == '.')
 			continue;
-		r = path_format(path, sizeof(path), APPS "/%s/" APPS_AHEAD, d->d_name);
-		if (r || access(path, F_OK)) {
-			kill_group(d->d_name);
-			continue;
-		}
-		path[strlen(path) - strlen("/" APPS_AHEAD)] = '\0';
-		r = add_dir(&list, path);
+		r = path_format(dir, sizeof(dir), APPS "/%s", d->d_name);
+		if (!r && !path_format(path, sizeof(path), "%s/" APPS_AHEAD, dir) &&
+		    !access(path, F_OK))
+			r = strv_append(&dirs, dir);
+		else if (!r && !path_format(path, sizeof(path), "%s/" APP_CGROUP_FILE, dir))
+			cgroup_kill_noted(path);
 	}
-	if (!r)
-		r = takeover_write(TAKEOVER_FILE, list.dirs);
-	while (list.nr)
-		free(list.dirs[--list.nr]);
-	free(list.dirs);
 
-	return r;
+	return r < 0 ? r : takeover_write(TAKEOVER_FILE, dirs);
 }
 
 void ahead_run(const char *orders)

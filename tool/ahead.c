@@ -12,13 +12,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/apps/bus.h"
 #include "lib/apps/criu.h"
 #include "lib/apps/first.h"
 #include "lib/apps/journal.h"
+#include "lib/apps/mountinfo.h"
 #include "lib/apps/takeover.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/base/strv.h"
 #include "lib/net/links.h"
 #include "tool/carry.h"
 #include "tool/orders.h"
@@ -41,13 +42,6 @@ static inline void cleanup_mntent(FILE **f)
 
 /* --- the old kernel ---------------------------------------------------------- */
 
-static bool is_below(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	return strncmp(path, dir, len) == 0 && (path[len] == '/' || !path[len]);
-}
-
 /*
  * The kernel's own, what nvwa-init mounts, and what belongs to sessions or services: of it no
  * program finds more after systemd has started than before.
@@ -59,7 +53,7 @@ static bool is_no_matter(const struct mntent *m)
 	if (!strcmp(m->mnt_dir, "/"))
 		return true;
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		if (is_below(m->mnt_dir, dirs[i]))
+		if (path_is_below(m->mnt_dir, dirs[i]))
 			return true;
 	}
 	return false;
@@ -195,22 +189,6 @@ int ahead_save(const struct app *apps, size_t nr_apps, struct error *err)
 
 /* --- the new kernel ------------------------------------------------------------ */
 
-static int append(char ***list, const char *text)
-{
-	size_t nr = 0;
-	char **more;
-
-	while (*list && (*list)[nr])
-		nr++;
-	more = reallocarray(*list, nr + 2, sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	*list = more;
-	more[nr] = strdup(text);
-	more[nr + 1] = NULL;
-	return more[nr] ? 0 : -ENOMEM;
-}
-
 static int take_line(struct ahead *ahead, char *line)
 {
 	char *value = strchr(line, ' ');
@@ -219,9 +197,9 @@ static int take_line(struct ahead *ahead, char *line)
 		return *line ? -EBADMSG : 0;
 	*value++ = '\0';
 	if (!strcmp(line, "mount"))
-		return append(&ahead->mounts, value);
+		return strv_append(&ahead->mounts, value);
 	if (!strcmp(line, "app"))
-		return append(&ahead->apps, value);
+		return strv_append(&ahead->apps, value);
 	if (!strcmp(line, "whole")) {
 		ahead->whole = true;
 		return 0;

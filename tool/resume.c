@@ -285,19 +285,6 @@ static int resume_ahead(void)
 	return status;
 }
 
-/* Nobody knows of it, and there must not be two of them. */
-static void end_unknown(const char *name)
-{
-	_cleanup_free_ char *cgroup = NULL;
-	char path[PATH_MAX];
-
-	if (path_format(path, sizeof(path), NVWA_STATE_DIR "/" CARRY_APPS "/%s/" APP_CGROUP_FILE,
-			name) == 0 &&
-	    file_read(path, &cgroup, NULL) == 0 &&
-	    path_format(path, sizeof(path), CGROUP_ROOT "%s/cgroup.kill", cgroup) == 0)
-		file_write(path, "1", 1, 0644);
-}
-
 /*
  * A program becomes a unit; of a service systemd knows, as a rule. 1: it has to be started
  * afresh.
@@ -307,6 +294,7 @@ static int settle_ahead(const char *name, struct error *err)
 	struct json_object *result = outcome_read(name);
 	const pid_t pid = json_number(result, "pid");
 	const bool resumed = outcome_resumed(name);
+	char path[PATH_MAX];
 	int r;
 
 	json_object_put(result);
@@ -316,7 +304,10 @@ static int settle_ahead(const char *name, struct error *err)
 		return 1;
 	r = takeover_verify(name, pid, err);
 	if (r > 0) {
-		end_unknown(name);
+		/* Nobody knows of it, and there must not be two of them. */
+		if (path_format(path, sizeof(path), NVWA_STATE_DIR "/" CARRY_APPS
+				"/%s/" APP_CGROUP_FILE, name) == 0)
+			cgroup_kill_noted(path);
 		outcome_take_back(name, err->text);
 	}
 	return r;

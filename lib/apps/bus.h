@@ -9,23 +9,14 @@
 #include <sys/types.h>
 #include <systemd/sd-bus.h>
 #include "lib/base/error.h"
+#include "lib/base/strv.h"
 
 static inline void cleanup_bus(sd_bus **bus)
 {
 	sd_bus_flush_close_unref(*bus);
 }
 
-static inline void cleanup_strv(char ***list)
-{
-	if (*list) {
-		for (char **s = *list; *s; s++)
-			free(*s);
-		free(*list);
-	}
-}
-
 #define _cleanup_bus_	__attribute__((cleanup(cleanup_bus)))
-#define _cleanup_strv_	__attribute__((cleanup(cleanup_strv)))
 
 /* systemd's own socket, which works without and before a bus daemon. */
 int bus_open(sd_bus **bus, struct error *err);

@@ -73,6 +73,16 @@ int cgroup_enter(const char *group, pid_t pid)
 	return r < 0 ? r : file_write(path, number, strlen(number), 0644);
 }
 
+void cgroup_kill_noted(const char *file)
+{
+	_cleanup_free_ char *group = NULL;
+	char path[4200];
+
+	if (!file_read(file, &group, NULL) &&
+	    !path_format(path, sizeof(path), CGROUP_ROOT "%s/cgroup.kill", group))
+		file_write(path, "1", 1, 0644);
+}
+
 int cgroup_read_limits(const char *group, char **limits)
 {
 	_cleanup_fclose_ FILE *out = NULL;

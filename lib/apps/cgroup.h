@@ -18,6 +18,9 @@ int cgroup_make(const char *group, const char *controllers, struct error *err);
 /* Move a process there; pid 0: this one. */
 int cgroup_enter(const char *group, pid_t pid);
 
+/* Kill all processes of the control group whose name is in a file; nothing if it is not there. */
+void cgroup_kill_noted(const char *file);
+
 /*
  * The limits of a control group as lines "FILE VALUE", malloc()ed, and whose a file is that
  * systemd lets the service itself write, as "owner FILE UID GID"; and back.

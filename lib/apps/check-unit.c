@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/apps/bus.h"
+#include "lib/apps/cgroup.h"
 #include "lib/apps/check.h"
 #include "lib/apps/proc.h"
 #include "lib/base/cleanup.h"
@@ -107,7 +108,7 @@ static void check_cgroup(struct unit *u)
 	char path[4200], who[96], *line, *rest;
 
 	if (proc_cgroup(app->pid, &main_group) < 0 ||
-	    path_format(path, sizeof(path), "/sys/fs/cgroup%s/cgroup.procs", main_group) < 0 ||
+	    path_format(path, sizeof(path), CGROUP_ROOT "%s/cgroup.procs", main_group) < 0 ||
 	    file_read(path, &procs, NULL) < 0) {
 		check_say(u->c, true, "The cgroup of service %s cannot be read; nvwa needs cgroups "
 			  "version 2", app->name);

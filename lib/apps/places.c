@@ -14,6 +14,7 @@
 #include "lib/apps/unixsock.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/base/strv.h"
 
 #define PLACES_FILE	"places"
 
@@ -21,26 +22,19 @@ struct saver {
 	struct unix_sockets sockets;
 	FILE *out;
 	char **seen;			/* directories, each once */
-	size_t nr_seen;
 };
 
 static int add_directory(struct saver *s, const char *dir)
 {
-	char **more;
 	int r;
 
-	for (size_t i = 0; i < s->nr_seen; i++) {
-		if (!strcmp(s->seen[i], dir))
+	for (char **seen = s->seen; seen && *seen; seen++) {
+		if (!strcmp(*seen, dir))
 			return 0;
 	}
-	more = reallocarray(s->seen, s->nr_seen + 1, sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	s->seen = more;
-	more[s->nr_seen] = strdup(dir);
-	if (!more[s->nr_seen++])
-		return -ENOMEM;
-	r = sandbox_plan_path(dir, s->out, NULL);
+	r = strv_append(&s->seen, dir);
+	if (!r)
+		r = sandbox_plan_path(dir, s->out, NULL);
 
 	/* The name of something that was removed, or that is another thing on the machine. */
 	return r == -ENOENT || r == -ENOTDIR || r == -ENOTSUP ? 0 : r;
@@ -113,9 +107,7 @@ int places_save(const struct app *app, const struct app_meta *meta, const char *
 	if (fclose(s.out) && !r)
 		r = -ENOMEM;
 	unix_sockets_free(&s.sockets);
-	for (size_t i = 0; i < s.nr_seen; i++)
-		free(s.seen[i]);
-	free(s.seen);
+	cleanup_strv(&s.seen);
 	if (!r)
 		r = path_format(path, sizeof(path), "%s/" PLACES_FILE, dir);
 	if (!r)

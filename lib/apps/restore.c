@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/apps/archive.h"
+#include "lib/apps/cgroup.h"
 #include "lib/apps/criu.h"
 #include "lib/apps/images.h"
 #include "lib/apps/journal.h"
@@ -390,16 +391,6 @@ static void kill_tree(const struct restore *re)
 	}
 }
 
-static int move_to_cgroup(const char *cgroup)
-{
-	char path[4200];
-	int r;
-
-	r = path_format(path, sizeof(path), "/sys/fs/cgroup%s/cgroup.procs", cgroup);
-
-	return r < 0 ? r : file_write(path, "0", 1, 0644);
-}
-
 /*
  * A restore takes more memory than the program will: that of CRIU itself, and
  * of pages that are there twice while they are copied.
@@ -414,7 +405,7 @@ static void lift_limits(struct restore *re, const char *cgroup)
 		char path[4200];
 
 		/* A kernel without the controller has no such file. */
-		if (path_format(path, sizeof(path), "/sys/fs/cgroup%s/%s", cgroup, names[i]) < 0 ||
+		if (path_format(path, sizeof(path), CGROUP_ROOT "%s/%s", cgroup, names[i]) < 0 ||
 		    file_read(path, &value, NULL) < 0 || !strncmp(value, "max", 3))
 			continue;
 		l->path = strdup(path);
@@ -450,7 +441,7 @@ static int enter_cgroup(struct restore *re)
 	if (!r)
 		lift_limits(re, theirs);
 	if (!r && strcmp(re->own_cgroup, theirs))
-		r = move_to_cgroup(theirs);
+		r = cgroup_enter(theirs, 0);
 	if (r < 0)
 		return error_set(re->err, -r, "cannot enter the cgroup of %s: %s", re->meta.name,
 				 strerror(-r));
@@ -483,7 +474,7 @@ static void leave_cgroup(struct restore *re)
 	stand_in_end(re->placeholder);
 	/* A scope ends with the last process in it; that is not us. */
 	if (re->own_cgroup)
-		move_to_cgroup(re->own_cgroup);
+		cgroup_enter(re->own_cgroup, 0);
 }
 
 /*
