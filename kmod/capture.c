@@ -48,6 +48,7 @@ int capture_begin(struct nvwa_begin *b, struct capture **out)
 	mutex_init(&c->lock);
 	pfnset_init(&c->pinned);
 	pfnset_init(&c->copies);
+	pfnset_init(&c->evacuated);
 	xa_init(&c->pids);
 	xa_init(&c->shmem);
 	memcpy(c->nonce, b->nonce, sizeof(c->nonce));
@@ -97,6 +98,7 @@ void capture_end(struct capture *c)
 	}
 	pfnset_destroy(&c->pinned);
 	pfnset_destroy(&c->copies);
+	pfnset_destroy(&c->evacuated);
 	xa_destroy(&c->pids);
 	xa_for_each(&c->shmem, id, file)
 		fput(file);
@@ -211,6 +213,16 @@ static int row_pin(struct capture_job *j, u64 addr, unsigned long pfn, u32 nr, u
 }
 
 /*
+ * Did another process that shares these frames bring them along before? In the
+ * scratch nobody can have pinned them. It is asked for the counts alone, so
+ * that a set which cannot grow is no error.
+ */
+static bool row_shared(struct capture *c, unsigned long pfn, u32 nr)
+{
+	return pfnset_has(&c->pinned, pfn) || pfnset_add(&c->evacuated, pfn, nr) == -EEXIST;
+}
+
+/*
  * Copy pages in a row into others in a row, which are ours, and drop the
  * caller's references on them; on failure all are the caller's still.
  */
@@ -218,7 +230,7 @@ static int row_copy(struct capture_job *j, u64 addr, struct page **pages, struct
 		    u32 nr, u32 flags)
 {
 	struct capture *c = j->c;
-	bool shared = pfnset_has(&c->pinned, page_to_pfn(pages[0]));
+	bool shared = row_shared(c, page_to_pfn(pages[0]), nr);
 	u32 i;
 	int err;
 

@@ -70,7 +70,7 @@ struct nvwa_capture {
 	__u32 nr_ranges;	/* in */
 	__u64 ranges;		/* in: user pointer to struct nvwa_range[nr_ranges], sorted */
 	__u64 nr_pinned;	/* out: pages taken where they are */
-	__u64 nr_evacuated;	/* out: pages copied out of the scratch */
+	__u64 nr_evacuated;	/* out: pages copied out of the scratch, those shared once */
 	__u64 nr_unshared;	/* out: pages copied as another process of the record has them */
 	__u64 nr_runs;		/* out */
 	__u64 busy_addr;	/* out, with -EBUSY */
