@@ -27,7 +27,14 @@ static int ended(int r)
 	return r == -ENOENT ? -ESRCH : r;
 }
 
-int memory_areas(pid_t pid, memory_area_fn f, void *ctx)
+typedef int (*memory_area_fn)(void *ctx, uint64_t start, uint64_t end);
+
+/*
+ * Call f for every private area of a process that can hold memory of its own
+ * (not those that the kernel maps: vdso and the like), upwards, until it
+ * returns something else than 0, which is returned.
+ */
+static int memory_areas(pid_t pid, memory_area_fn f, void *ctx)
 {
 	_cleanup_free_ char *maps = NULL;
 	char path[PATH_MAX], *rest, *line;

@@ -20,15 +20,9 @@
 #define PAGEMAP_PFN(entry)	((entry) & ((1ULL << 55) - 1))
 
 /*
- * Call f for every private area of a process that can hold memory of its own
- * (not those that the kernel maps: vdso and the like), upwards, until it
- * returns something else than 0, which is returned. -ESRCH: no such process, or
- * a zombie, which has no memory.
+ * /proc/PID/pagemap, opened; or -errno. -ESRCH: no such process, or a zombie, which has
+ * no memory.
  */
-typedef int (*memory_area_fn)(void *ctx, uint64_t start, uint64_t end);
-int memory_areas(pid_t pid, memory_area_fn f, void *ctx);
-
-/* /proc/PID/pagemap, opened; or -errno, -ESRCH as above. */
 int pagemap_open(pid_t pid);
 
 /*

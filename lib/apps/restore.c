@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* In the new kernel: an app is rebuilt by CRIU, gets its memory back, and runs. */
-#include "lib/apps/restore.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -15,6 +13,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "lib/apps/app.h"
 #include "lib/apps/archive.h"
 #include "lib/apps/cgroup.h"
 #include "lib/apps/criu.h"
@@ -58,8 +57,7 @@ struct restore {
 	int images;			/* directory */
 	struct mend *mend;
 	const struct criu *criu;	/* while it runs */
-	const struct app_insert *insert;
-	void *ctx;
+	int keeper;
 	struct app_restored *done;
 	struct error *err;
 };
@@ -114,6 +112,40 @@ static int write_rseq(const struct restore *re, int mem, size_t nr, const struct
 	return 0;
 }
 
+static int insert_own(struct restore *re, pid_t pid)
+{
+	struct nvwa_insert i = { .record_pid = pid, .pid = pid };
+	uint64_t start = clock_tsc();
+	int r;
+
+	r = keeper_insert(re->keeper, &i);
+	re->done->insert_ticks += clock_tsc() - start;
+	if (r < 0)
+		return error_set(re->err, -r, "the memory of process %d cannot be put back (at "
+				 "%#llx): %s", pid, (unsigned long long)i.bad_addr, strerror(-r));
+	re->done->nr_inserted += i.nr_inserted;
+	re->done->nr_copied += i.nr_copied;
+
+	return 0;
+}
+
+static int insert_shared(struct restore *re, pid_t pid, int fd, uint64_t id)
+{
+	struct nvwa_insert_shmem i = { .fd = fd, .pid = pid, .id = id };
+	uint64_t start = clock_tsc();
+	int r;
+
+	r = keeper_insert_shmem(re->keeper, &i);
+	re->done->insert_ticks += clock_tsc() - start;
+	if (r < 0)
+		return error_set(re->err, -r, "the memory that process %d shares with others "
+				 "cannot be put back: %s", pid, strerror(-r));
+	re->done->nr_inserted += i.nr_inserted;
+	re->done->nr_copied += i.nr_copied;
+
+	return 0;
+}
+
 /* Memory that processes share goes where the first of them leads to it. */
 static int fill_shared(struct restore *re, pid_t pid)
 {
@@ -130,7 +162,7 @@ static int fill_shared(struct restore *re, pid_t pid)
 		if (fd < 0)
 			return error_set(re->err, -fd, "the memory that process %d shares is not "
 					 "where it was: %s", pid, strerror(-fd));
-		r = re->insert->shared(re->ctx, pid, fd, s->id, re->done, re->err);
+		r = insert_shared(re, pid, fd, s->id);
 		/* It was marked to be removed when nobody has it any more. */
 		if (!r && shmem_is_sysv(s, &segment) && s->mode & SHM_DEST)
 			shmctl(segment, IPC_RMID, NULL);
@@ -174,7 +206,7 @@ static int fill_process(void *ctx, pid_t pid)
 
 	r = read_rseq(re, mem, tids, nr, kept);
 	if (!r)
-		r = re->insert->own(re->ctx, pid, re->done, re->err);
+		r = insert_own(re, pid);
 	if (!r)
 		r = fill_shared(re, pid);
 	if (!r)
@@ -184,43 +216,6 @@ static int fill_process(void *ctx, pid_t pid)
 
 	return r;
 }
-
-static int insert_own(void *ctx, pid_t pid, struct app_restored *done, struct error *err)
-{
-	struct nvwa_insert i = { .record_pid = pid, .pid = pid };
-	uint64_t start = clock_tsc();
-	int r;
-
-	r = keeper_insert(*(int *)ctx, &i);
-	done->insert_ticks += clock_tsc() - start;
-	if (r < 0)
-		return error_set(err, -r, "the memory of process %d cannot be put back (at %#llx): "
-				 "%s", pid, (unsigned long long)i.bad_addr, strerror(-r));
-	done->nr_inserted += i.nr_inserted;
-	done->nr_copied += i.nr_copied;
-
-	return 0;
-}
-
-static int insert_shared(void *ctx, pid_t pid, int fd, uint64_t id, struct app_restored *done,
-			 struct error *err)
-{
-	struct nvwa_insert_shmem i = { .fd = fd, .pid = pid, .id = id };
-	uint64_t start = clock_tsc();
-	int r;
-
-	r = keeper_insert_shmem(*(int *)ctx, &i);
-	done->insert_ticks += clock_tsc() - start;
-	if (r < 0)
-		return error_set(err, -r, "the memory that process %d shares with others cannot be "
-				 "put back: %s", pid, strerror(-r));
-	done->nr_inserted += i.nr_inserted;
-	done->nr_copied += i.nr_copied;
-
-	return 0;
-}
-
-static const struct app_insert insert_from_keeper = { insert_own, insert_shared };
 
 /* --- what the restored program finds ----------------------------------- */
 
@@ -595,19 +590,34 @@ static int restore(struct restore *re)
 	return r;
 }
 
-int app_restore_with(const char *dir, pid_t placeholder, struct takeover *takeover,
-		     const struct app_insert *insert, void *ctx, struct app_restored *done,
-		     struct error *err)
+/* The control group of the unit may forbid it all devices (DevicePolicy=, PrivateDevices=). */
+static int open_keeper(struct error *err)
 {
-	struct error own = { "" };
+	int keeper, r;
+
+	r = quiesce_enter(err);
+	if (r < 0)
+		return r;
+	keeper = keeper_open(err);
+	quiesce_leave();
+
+	return keeper;
+}
+
+int app_restore(const char *dir, pid_t placeholder, struct takeover *takeover,
+		struct app_restored *done, struct error *err)
+{
+	_cleanup_close_ int keeper = open_keeper(err);
 	struct restore re = {
 		.dir = dir, .placeholder = placeholder, .takeover = takeover, .images = -1,
-		.insert = insert, .ctx = ctx, .done = done, .err = err ? err : &own,
+		.keeper = keeper, .done = done, .err = err,
 	};
 	char images[4200];
 	int r;
 
 	memset(done, 0, sizeof(*done));
+	if (keeper < 0)
+		return keeper;
 	r = meta_read(dir, &re.meta, re.err);
 	if (!r)
 		r = dumped_read(dir, &re.dumped, re.err);
@@ -636,29 +646,4 @@ int app_restore_with(const char *dir, pid_t placeholder, struct takeover *takeov
 	dumped_free(&re.dumped);
 	meta_free(&re.meta);
 	return r;
-}
-
-/* The control group of the unit may forbid it all devices (DevicePolicy=, PrivateDevices=). */
-static int open_keeper(struct error *err)
-{
-	int keeper, r;
-
-	r = quiesce_enter(err);
-	if (r < 0)
-		return r;
-	keeper = keeper_open(err);
-	quiesce_leave();
-
-	return keeper;
-}
-
-int app_restore(const char *dir, pid_t placeholder, struct takeover *takeover,
-		struct app_restored *done, struct error *err)
-{
-	_cleanup_close_ int keeper = open_keeper(err);
-
-	if (keeper < 0)
-		return keeper;
-	return app_restore_with(dir, placeholder, takeover, &insert_from_keeper, &keeper, done,
-				err);
 }

@@ -68,7 +68,7 @@ static int by_start(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-void memmap_sort(struct memmap *map)
+static void sort_entries(struct memmap *map)
 {
 	if (map->nr)
 		qsort(map->entries, map->nr, sizeof(*map->entries), by_start);
@@ -182,7 +182,7 @@ static int read_firmware(const char *sysroot, struct memmap *map, struct error *
 	}
 
 	/* Firmware maps overlap now and then; what is not RAM wins, as in the kernel. */
-	memmap_sort(&raw);
+	sort_entries(&raw);
 	for (size_t i = 0; i < 2 * raw.nr && !r; i++) {
 		const struct memmap_entry *e = &raw.entries[i % raw.nr];
 
@@ -230,7 +230,7 @@ static int keep_system_ram(const char *sysroot, struct memmap *map, struct error
 	}
 
 	/* Every gap between the kernel's RAM: what the firmware called RAM there is not. */
-	memmap_sort(&ram);
+	sort_entries(&ram);
 	for (size_t i = 0; i <= ram.nr && !r; i++) {
 		uint64_t gap_end = i < ram.nr ? ram.entries[i].start : UINT64_MAX;
 
@@ -308,6 +308,26 @@ int memmap_block_size(const char *sysroot, uint64_t *bytes, struct error *err)
 	return 0;
 }
 
+/* Put the RAM within [start, end) on a node. */
+static int set_node(struct memmap *map, uint64_t start, uint64_t end, int nid)
+{
+	for (size_t i = 0; i < map->nr; i++) {
+		struct memmap_entry e = map->entries[i];
+		uint64_t from = e.start > start ? e.start : start;
+		uint64_t to = e.start + e.len < end ? e.start + e.len : end;
+		int r;
+
+		if (e.type != E820_RAM || from >= to || e.nid == nid)
+			continue;
+		r = memmap_overlay(map, from, to, E820_RAM, nid);
+		if (r)
+			return r;
+		i = (size_t)-1;
+	}
+
+	return 0;
+}
+
 /* Say of each memory block that sysfs names to which NUMA node it belongs. */
 static int read_nodes(const char *sysroot, struct memmap *map)
 {
@@ -335,29 +355,10 @@ static int read_nodes(const char *sysroot, struct memmap *map)
 			uint64_t nr;
 
 			if (sscanf(d->d_name, "memory%" SCNu64, &nr) == 1)
-				r = memmap_set_node(map, nr * block, (nr + 1) * block, nid);
+				r = set_node(map, nr * block, (nr + 1) * block, nid);
 			if (r)
 				return r;
 		}
-	}
-
-	return 0;
-}
-
-int memmap_set_node(struct memmap *map, uint64_t start, uint64_t end, int nid)
-{
-	for (size_t i = 0; i < map->nr; i++) {
-		struct memmap_entry e = map->entries[i];
-		uint64_t from = e.start > start ? e.start : start;
-		uint64_t to = e.start + e.len < end ? e.start + e.len : end;
-		int r;
-
-		if (e.type != E820_RAM || from >= to || e.nid == nid)
-			continue;
-		r = memmap_overlay(map, from, to, E820_RAM, nid);
-		if (r)
-			return r;
-		i = (size_t)-1;
 	}
 
 	return 0;

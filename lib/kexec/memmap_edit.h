@@ -19,9 +19,4 @@ int memmap_append(struct memmap *map, uint64_t start, uint64_t end, uint32_t typ
 /* Make [start, end) of the given type whatever it was before. */
 int memmap_overlay(struct memmap *map, uint64_t start, uint64_t end, uint32_t type, int nid);
 
-/* Put the RAM within [start, end) on a node. */
-int memmap_set_node(struct memmap *map, uint64_t start, uint64_t end, int nid);
-
-void memmap_sort(struct memmap *map);
-
 #endif

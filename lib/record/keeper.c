@@ -84,12 +84,6 @@ int keeper_park(int fd, struct nvwa_park *p)
 	return call(fd, NVWA_IOC_PARK, p);
 }
 
-int keeper_adopt(int fd, struct nvwa_adopt *a)
-{
-	a->size = sizeof(*a);
-	return call(fd, NVWA_IOC_ADOPT, a);
-}
-
 int keeper_add_memory(int fd, struct nvwa_add_memory *m)
 {
 	m->size = sizeof(*m);

@@ -21,7 +21,6 @@ int keeper_capture_shmem(int fd, struct nvwa_capture_shmem *c);
 int keeper_put(int fd, const char *name, const void *data, size_t len);
 int keeper_seal(int fd, struct nvwa_seal *s);
 int keeper_park(int fd, struct nvwa_park *p);
-int keeper_adopt(int fd, struct nvwa_adopt *a);
 int keeper_add_memory(int fd, struct nvwa_add_memory *m);
 int keeper_insert(int fd, struct nvwa_insert *i);
 int keeper_insert_shmem(int fd, struct nvwa_insert_shmem *i);
