@@ -418,11 +418,41 @@ static int save_tmp(struct update *u)
 	return 0;
 }
 
-/* The blackout begins here. */
-static int freeze(struct update *u)
+/* Of the first app that is not dumped yet, and of as many others as there are CPUs. */
+static int start_dumps(struct update *u, size_t first)
+{
+	const size_t end = first + sysconf(_SC_NPROCESSORS_ONLN);
+	int r = 0;
+
+	while (r == 0 && u->nr_dumped < u->nr_apps && u->nr_dumped < end)
+		r = app_dump_start(&u->apps[u->nr_dumped++], CARRY_OUT_DIR "/" CARRY_APPS,
+				   u->keeper, &u->err);
+	return r;
+}
+
+/* All of an app that was begun to be dumped. */
+static int take_app(struct update *u, struct app *app)
 {
 	struct app_memory *memory;
 	size_t nr_memory;
+	int r;
+
+	r = app_dump_finish(app, u->keeper, &memory, &nr_memory, &u->err);
+	if (r < 0)
+		return r;
+	timeline_stamp("dumped");
+	for (size_t i = 0; r == 0 && i < nr_memory; i++)
+		r = capture(u, &memory[i]);
+	for (size_t i = 0; r == 0 && i < app->nr_shmem; i++)
+		r = capture_shared(u, app, &app->shmem[i]);
+	app_memory_free(memory, nr_memory);
+	timeline_stamp("captured");
+	return r < 0 ? r : app_save_files(app, CARRY_OUT_DIR "/" CARRY_APPS, &u->err);
+}
+
+/* The blackout begins here. */
+static int freeze(struct update *u)
+{
 	int r;
 
 	r = quiesce_enter(&u->err);
@@ -438,20 +468,9 @@ static int freeze(struct update *u)
 	u->locked = true;
 	r = net_lock(&u->err);
 	for (size_t i = 0; r == 0 && i < u->nr_apps; i++) {
-		u->nr_dumped = i + 1;
-		r = app_dump(&u->apps[i], CARRY_OUT_DIR "/" CARRY_APPS, u->keeper, &memory,
-			     &nr_memory, &u->err);
-		if (r < 0)
-			break;
-		timeline_stamp("dumped");
-		for (size_t j = 0; r == 0 && j < nr_memory; j++)
-			r = capture(u, &memory[j]);
-		for (size_t j = 0; r == 0 && j < u->apps[i].nr_shmem; j++)
-			r = capture_shared(u, &u->apps[i], &u->apps[i].shmem[j]);
-		app_memory_free(memory, nr_memory);
-		timeline_stamp("captured");
+		r = start_dumps(u, i);
 		if (r == 0)
-			r = app_save_files(&u->apps[i], CARRY_OUT_DIR "/" CARRY_APPS, &u->err);
+			r = take_app(u, &u->apps[i]);
 	}
 	if (r == 0)
 		r = save_tmp(u);

@@ -36,13 +36,14 @@ struct app {
 	pid_t *pids;		/* the whole tree, main process first */
 	size_t nr_pids;
 
-	/* Of app_dump(): memory that its processes share, see shmem_open(). */
+	struct dump *dump;	/* from app_dump_start() to app_dump_finish() */
+	/* Of app_dump_finish(): memory that its processes share, see shmem_open(). */
 	struct shmem *shmem;
 	size_t nr_shmem;
 
-	uint64_t stop_tsc;	/* of app_dump(): its last instruction */
+	uint64_t stop_tsc;	/* of app_dump_finish(): its last instruction */
 
-	/* Of app_dump(), for app_continue(). */
+	/* Of app_dump_start(), for app_continue(). */
 	struct app_socket *sockets;
 	size_t nr_sockets;
 	char *dir;
@@ -95,12 +96,14 @@ struct app_memory {
 /*
  * Dump with CRIU into <dir>/<name>/, all but the memory; the processes are
  * left stopped, and TCP must be locked by the caller (lib/net/lock.h). keeper
- * is the module, opened. *memory has one entry per process, malloc()ed; what
+ * is the module, opened. In two steps, between which CRIU works, so that several
+ * apps are dumped at once. *memory has one entry per process, malloc()ed; what
  * they share is in app->shmem. On failure the processes run again and err
  * holds the end of CRIU's log.
  */
-int app_dump(struct app *app, const char *dir, int keeper,
-	     struct app_memory **memory, size_t *nr_memory, struct error *err);
+int app_dump_start(struct app *app, const char *dir, int keeper, struct error *err);
+int app_dump_finish(struct app *app, int keeper, struct app_memory **memory, size_t *nr_memory,
+		    struct error *err);
 void app_memory_free(struct app_memory *memory, size_t nr);
 
 /* Record what is not in CRIU's images: unit facts, files; before the dump, while the app runs. */
@@ -109,8 +112,8 @@ int app_save(const struct app *app, const char *dir, struct error *err);
 /* After the dump: files that may have changed until the freeze (runtime directory, private tmp). */
 int app_save_files(const struct app *app, const char *dir, struct error *err);
 
-/* Undo app_dump(): let the stopped processes run on. Safe to call at any time. */
-int app_continue(const struct app *app);
+/* Undo a dump, half done or done: let the processes run on. Safe to call at any time. */
+int app_continue(struct app *app);
 
 /*
  * In the new kernel: restore the app recorded in <dir> (NVWA_STATE_DIR/apps/NAME),

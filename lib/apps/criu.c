@@ -223,14 +223,14 @@ static void exec_criu(const struct criu *criu, const char *namespaces, int hook,
 }
 
 /* Answer criu's questions until it ends or closes its end. */
-static int serve(struct criu *criu, int hook)
+static int serve(struct criu *criu)
 {
 	struct criu_hook_message m;
 	ssize_t n;
 	int r = 0;
 
 	for (;;) {
-		n = recv(hook, &m, sizeof(m), 0);
+		n = recv(criu->hook, &m, sizeof(m), 0);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n != sizeof(m))
@@ -240,11 +240,10 @@ static int serve(struct criu *criu, int hook)
 			criu->go_tsc = m.args[1];
 			continue;
 		}
-		criu->hook = hook;
 		m.result = criu->resume ? criu->resume(criu->ctx, m.pid) : 0;
 		if (m.result)
 			r = m.result;
-		send(hook, &m, sizeof(m), MSG_NOSIGNAL);
+		send(criu->hook, &m, sizeof(m), MSG_NOSIGNAL);
 	}
 }
 
@@ -310,12 +309,11 @@ static int report_failure(const struct criu *criu, int status, int output, struc
 			 log ? tail(log, 600) : "");
 }
 
-int criu_run(struct criu *criu, struct error *err)
+int criu_start(struct criu *criu, struct error *err)
 {
 	_cleanup_close_ int hook = -1, output = -1;
-	int pair[2], status, served, r;
 	char namespaces[128];
-	pid_t pid;
+	int pair[2], r;
 
 	r = open_namespaces(criu, namespaces, sizeof(namespaces), err);
 	if (r < 0)
@@ -328,18 +326,25 @@ int criu_run(struct criu *criu, struct error *err)
 		return error_set(err, errno, "cannot run criu: %s", strerror(errno));
 	hook = pair[0];
 
-	pid = fork();
-	if (pid < 0) {
-		r = -errno;
-		close(pair[1]);
-		return error_set(err, -r, "cannot run criu: %s", strerror(-r));
-	}
-	if (!pid)
+	criu->pid = fork();
+	if (!criu->pid)
 		exec_criu(criu, namespaces, pair[1], output);
 	close(pair[1]);
+	if (criu->pid < 0)
+		return error_set(err, errno, "cannot run criu: %s", strerror(errno));
+	criu->hook = steal_fd(hook);
+	criu->output = steal_fd(output);
 
-	served = serve(criu, hook);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	return 0;
+}
+
+int criu_finish(struct criu *criu, struct error *err)
+{
+	_cleanup_close_ int hook = criu->hook, output = criu->output;
+	int status, served;
+
+	served = serve(criu);
+	while (waitpid(criu->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (served < 0)
 		return error_set(err, -served, "a process that criu rebuilt could not go on: %s",
@@ -348,6 +353,13 @@ int criu_run(struct criu *criu, struct error *err)
 		return report_failure(criu, status, output, err);
 
 	return 0;
+}
+
+int criu_run(struct criu *criu, struct error *err)
+{
+	int r = criu_start(criu, err);
+
+	return r < 0 ? r : criu_finish(criu, err);
 }
 
 /*

@@ -29,7 +29,9 @@ struct criu {
 	void *ctx;
 	uint64_t stop_tsc;	/* after criu_run(): when it first stopped a process; 0: never */
 	uint64_t go_tsc;	/* likewise, when it last let one go */
-	int hook;		/* while resume is called, for criu_syscall() */
+	pid_t pid;		/* these three from criu_start() to criu_finish(): the command, */
+	int hook;		/* where it asks, */
+	int output;		/* and where it says what is wrong */
 	int failed;		/* -ENOMEM from criu_arg() and criu_keep(), seen by criu_run() */
 };
 
@@ -46,6 +48,9 @@ void criu_arg(struct criu *criu, const char *fmt, ...) __attribute__((format(pri
 void criu_keep(struct criu *criu, int fd);
 /* Run it. Anything but success is an error, with the end of its log in err. */
 int criu_run(struct criu *criu, struct error *err);
+/* The same in two steps, so that several run at once. What was started must be finished. */
+int criu_start(struct criu *criu, struct error *err);
+int criu_finish(struct criu *criu, struct error *err);
 void criu_free(struct criu *criu);
 
 /*

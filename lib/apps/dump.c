@@ -29,6 +29,12 @@
 /* In seconds, for a tree of any size; CRIU's own 10 are not enough for thousands of threads. */
 #define CRIU_TIMEOUT		"120"
 
+/* A dump under way. */
+struct dump {
+	struct criu criu;
+	struct app_dumped dumped;
+};
+
 /* The list may have changed since the app was found. */
 static int refresh_tree(struct app *app, struct error *err)
 {
@@ -59,48 +65,45 @@ static void add_externals(struct criu *criu, const struct externals *externals)
 	}
 }
 
-static int run_dump(struct app *app, const char *dir, int keeper,
-		    const struct app_dumped *dumped, struct error *err)
+static int start_criu(const struct app *app, struct dump *dump, int keeper, struct error *err)
 {
-	struct criu criu;
+	const struct app_dumped *dumped = &dump->dumped;
+	struct criu *criu = &dump->criu;
 	int r;
 
-	r = criu_init(&criu, "dump", dir, err);
+	r = criu_init(criu, "dump", app->dir, err);
 	if (r < 0)
-		goto out;
+		return r;
 	/* What it does not see it does not write; it applies the final state, stopped. */
-	criu.hide_memory = true;
-	criu.hide_shared = true;
-	criu.carry_sysv = dumped->has_sysv;
-	criu.keeper = keeper;
-	criu_arg(&criu, "--leave-stopped");
-	criu_arg(&criu, "--tree");
-	criu_arg(&criu, "%d", app->pid);
-	criu_arg(&criu, "--tcp-established");
-	criu_arg(&criu, "--skip-in-flight");
-	criu_arg(&criu, "--manage-cgroups=ignore");
-	criu_arg(&criu, "--file-locks");
-	criu_arg(&criu, "--link-remap");
-	criu_arg(&criu, "--ext-unix-sk");
-	criu_arg(&criu, "--ghost-limit");
-	criu_arg(&criu, GHOST_LIMIT);
-	criu_arg(&criu, "--timeout");
-	criu_arg(&criu, CRIU_TIMEOUT);
-	criu_arg(&criu, "--network-lock");
+	criu->hide_memory = true;
+	criu->hide_shared = true;
+	criu->carry_sysv = dumped->has_sysv;
+	criu->keeper = keeper;
+	criu_arg(criu, "--leave-stopped");
+	criu_arg(criu, "--tree");
+	criu_arg(criu, "%d", app->pid);
+	criu_arg(criu, "--tcp-established");
+	criu_arg(criu, "--skip-in-flight");
+	criu_arg(criu, "--manage-cgroups=ignore");
+	criu_arg(criu, "--file-locks");
+	criu_arg(criu, "--link-remap");
+	criu_arg(criu, "--ext-unix-sk");
+	criu_arg(criu, "--ghost-limit");
+	criu_arg(criu, GHOST_LIMIT);
+	criu_arg(criu, "--timeout");
+	criu_arg(criu, CRIU_TIMEOUT);
+	criu_arg(criu, "--network-lock");
 	if (dumped->criu_version >= CRIU_NETWORK_LOCK_SKIP) {
-		criu_arg(&criu, "skip");
+		criu_arg(criu, "skip");
 	} else {
-		criu_arg(&criu, "nftables");
-		criu.no_firewall = true;
+		criu_arg(criu, "nftables");
+		criu->no_firewall = true;
 	}
-	add_externals(&criu, &dumped->externals);
-	criu.namespaces_of = app->pid;
-	criu.hide_userns = dumped->hidden_userns;
-	r = criu_run(&criu, err);
-	app->stop_tsc = criu.stop_tsc;
-out:
-	criu_free(&criu);
-	return r;
+	add_externals(criu, &dumped->externals);
+	criu->namespaces_of = app->pid;
+	criu->hide_userns = dumped->hidden_userns;
+
+	return criu_start(criu, err);
 }
 
 static bool all_without_new_privileges(const struct app *app)
@@ -330,49 +333,87 @@ static int read_clocks(pid_t pid, struct app_dumped *dumped)
 	return 0;
 }
 
-int app_dump(struct app *app, const char *dir, int keeper, struct app_memory **memory,
-	     size_t *nr_memory, struct error *err)
+static void dump_free(struct app *app)
 {
-	struct app_dumped dumped = { 0 };
+	struct app_dumped *dumped = &app->dump->dumped;
+
+	/* On loan. */
+	dumped->shmem = NULL;
+	dumped->nr_shmem = 0;
+	dumped_free(dumped);
+	criu_free(&app->dump->criu);
+	free(app->dump);
+	app->dump = NULL;
+}
+
+int app_dump_start(struct app *app, const char *dir, int keeper, struct error *err)
+{
 	int r;
 
-	r = prepare_dump(app, dir, &dumped, err);
+	app->dump = calloc(1, sizeof(*app->dump));
+	if (!app->dump)
+		return -ENOMEM;
+	r = prepare_dump(app, dir, &app->dump->dumped, err);
 	if (!r)
-		r = run_dump(app, app->dir, keeper, &dumped, err);
+		r = start_criu(app, app->dump, keeper, err);
 	if (r < 0)
-		goto out;
+		dump_free(app);
 
-	/* From here on the processes are stopped. */
-	r = read_clocks(app->pid, &dumped);
-	if (r < 0)
-		error_set(err, -r, "cannot read the clocks of %s: %s", app->name, strerror(-r));
-	/* Children that were born before the freeze. */
-	if (!r)
-		r = refresh_tree(app, err);
-	dumped.no_new_privileges = !r && all_without_new_privileges(app);
-	if (!r)
-		r = list_shmem(app, &dumped, err);
-	if (!r)
-		r = list_memory(app, keeper, &dumped, memory, nr_memory, err);
-	if (!r) {
-		r = dumped_write(app->dir, &dumped, err);
-		if (r < 0)
-			app_memory_free(*memory, *nr_memory);
-	}
-	if (r < 0)
-		app_continue(app);
-out:
-	dumped.shmem = NULL;
-	dumped.nr_shmem = 0;
-	dumped_free(&dumped);
 	return r;
 }
 
-int app_continue(const struct app *app)
+/* The processes are stopped: what of them CRIU does not write down. */
+static int describe(struct app *app, struct app_dumped *dumped, int keeper,
+		    struct app_memory **memory, size_t *nr_memory, struct error *err)
 {
+	int r;
+
+	r = read_clocks(app->pid, dumped);
+	if (r < 0)
+		return error_set(err, -r, "cannot read the clocks of %s: %s", app->name,
+				 strerror(-r));
+	/* Children that were born before the freeze. */
+	r = refresh_tree(app, err);
+	dumped->no_new_privileges = !r && all_without_new_privileges(app);
+	if (!r)
+		r = list_shmem(app, dumped, err);
+	if (!r)
+		r = list_memory(app, keeper, dumped, memory, nr_memory, err);
+	if (r < 0)
+		return r;
+	r = dumped_write(app->dir, dumped, err);
+	if (r < 0)
+		app_memory_free(*memory, *nr_memory);
+
+	return r;
+}
+
+int app_dump_finish(struct app *app, int keeper, struct app_memory **memory, size_t *nr_memory,
+		    struct error *err)
+{
+	int r;
+
+	r = criu_finish(&app->dump->criu, err);
+	app->stop_tsc = app->dump->criu.stop_tsc;
+	if (!r)
+		r = describe(app, &app->dump->dumped, keeper, memory, nr_memory, err);
+	dump_free(app);
+	if (r < 0)
+		app_continue(app);
+
+	return r;
+}
+
+int app_continue(struct app *app)
+{
+	struct error err = { 0 };
 	struct proc_stat st;
 	int r, result = 0;
 
+	if (app->dump) {
+		criu_finish(&app->dump->criu, &err);
+		dump_free(app);
+	}
 	r = sockets_resume(app);
 	if (r < 0 && r != -ESRCH)
 		result = r;
