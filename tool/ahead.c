@@ -16,6 +16,7 @@
 #include "lib/apps/first.h"
 #include "lib/apps/journal.h"
 #include "lib/apps/mountinfo.h"
+#include "lib/apps/sockets.h"
 #include "lib/apps/takeover.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
@@ -150,7 +151,7 @@ static bool is_recorded(const struct app *app)
 			    app->name) == 0 && access(path, F_OK) == 0);
 }
 
-int ahead_save(const struct app *apps, size_t nr_apps, struct error *err)
+int ahead_save(struct app *apps, size_t nr_apps, struct error *err)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_fclose_ FILE *f = NULL;
@@ -164,7 +165,8 @@ int ahead_save(const struct app *apps, size_t nr_apps, struct error *err)
 	if (ahead_machine_allows(f, &why) < 0)
 		return 0;
 	for (size_t i = 0; i < nr_apps; i++) {
-		if (is_recorded(&apps[i]) && ahead_app_allows(&apps[i], &why) == 0 && ++nr)
+		apps[i].ahead = is_recorded(&apps[i]) && ahead_app_allows(&apps[i], &why) == 0;
+		if (apps[i].ahead && ++nr)
 			fprintf(f, "app %s\n", apps[i].name);
 	}
 	if (nr == 0)
@@ -185,6 +187,38 @@ int ahead_save(const struct app *apps, size_t nr_apps, struct error *err)
 	r = file_write(CARRY_OUT_DIR "/" CARRY_AHEAD, text, len, 0644);
 	return r < 0 ? error_set(err, -r, "cannot write " CARRY_OUT_DIR "/" CARRY_AHEAD ": %s",
 				 strerror(-r)) : (int)nr;
+}
+
+int ahead_save_ports(const struct app *apps, size_t nr_apps, struct error *err)
+{
+	_cleanup_free_ bool *used = calloc(SOCKETS_PORTS, sizeof(*used));
+	_cleanup_free_ char *text = NULL;
+	_cleanup_fclose_ FILE *f = NULL;
+	const char *comma = "";
+	size_t len;
+	int r = 0;
+
+	f = open_memstream(&text, &len);
+	if (!used || !f)
+		return -ENOMEM;
+	for (size_t i = 0; r == 0 && i < nr_apps; i++) {
+		if (!apps[i].ahead)
+			r = sockets_ports(&apps[i], used);
+	}
+	if (r < 0)
+		return error_set(err, -r, "cannot list the TCP ports of the programs: %s",
+				 strerror(-r));
+	for (unsigned int port = 1; port < SOCKETS_PORTS; port++) {
+		if (!used[port])
+			continue;
+		fprintf(f, "%s%u", comma, port);
+		comma = ",";
+	}
+	if (fflush(f))
+		return -ENOMEM;
+	r = file_write(CARRY_OUT_DIR "/" CARRY_PORTS, text, strlen(text), 0644);
+	return r < 0 ? error_set(err, -r, "cannot write " CARRY_OUT_DIR "/" CARRY_PORTS ": %s",
+				 strerror(-r)) : 0;
 }
 
 /* --- the new kernel ------------------------------------------------------------ */
@@ -329,22 +363,22 @@ bool ahead_restore(const struct ahead *ahead, ahead_restore_fn restore, int *sta
 		   struct error *err)
 {
 	const long nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	bool whole = ahead->whole;
+	bool all = true;
 	long running = 0;
 
 	for (size_t i = 0; ahead->apps[i]; i++) {
 		if (running == nr_cpus && running--)
-			whole &= reap(status);
+			all &= reap(status);
 		if (start(ahead->apps[i], i, restore) > 0) {
 			running++;
 		} else {
 			error_set(err, errno, "no process can be started for %s: %s",
 				  ahead->apps[i], strerror(errno));
 			*status = EXIT_FAILURE;
-			whole = false;
+			all = false;
 		}
 	}
 	while (running-- > 0)
-		whole &= reap(status);
-	return whole;
+		all &= reap(status);
+	return all;
 }

@@ -33,9 +33,14 @@ int ahead_mounts(const char *root, FILE *out, struct error *err);
 
 /*
  * In the old kernel: write CARRY_AHEAD with the programs that go ahead, and what must be
- * there for them. Returns how many go; 0, and no file, if none does.
+ * there for them, and note in apps which. Returns how many; 0, and no file, if none does.
  */
-int ahead_save(const struct app *apps, size_t nr_apps, struct error *err);
+int ahead_save(struct app *apps, size_t nr_apps, struct error *err);
+
+/*
+ * When all stand still: write CARRY_PORTS, for the packet lock of those that do not go ahead.
+ */
+int ahead_save_ports(const struct app *apps, size_t nr_apps, struct error *err);
 
 /* What the old kernel wrote. */
 struct ahead {
@@ -62,8 +67,8 @@ typedef int (*ahead_restore_fn)(const char *name, int first_fd);
 #define EXIT_AGAIN	75
 
 /*
- * Restore all of them, as many at a time as there are CPUs. False: something is left that waits
- * for systemd. *status becomes EXIT_FAILURE if one fails or waits.
+ * Restore all of them, as many at a time as there are CPUs. False: one of them has to wait
+ * for systemd after all. *status becomes EXIT_FAILURE if one fails or waits.
  */
 bool ahead_restore(const struct ahead *ahead, ahead_restore_fn restore, int *status,
 		   struct error *err);

@@ -68,11 +68,27 @@ static void note_moment(const char *step)
 	fclose(f);
 }
 
+/*
+ * Programs went ahead and others wait: TCP goes on but for the ports of these. 1: nobody knows
+ * them, and all of it stays locked.
+ */
+static int narrow_lock(struct error *err)
+{
+	_cleanup_free_ char *ports = NULL;
+	int r = file_read(NVWA_STATE_DIR "/" CARRY_PORTS, &ports, NULL);
+
+	return r == -ENOENT ? 1 : r < 0 ? r : net_lock_ports(ports, err);
+}
+
 static int resume_net(void)
 {
 	struct error err = { 0 };
+	int r = 1;
 
-	if (net_lock_again(&err) < 0)
+	/* What ended the lock may have been the machine's own packet filter. */
+	if (access(NVWA_STATE_DIR "/" CARRY_SCOPES, F_OK) == 0)
+		r = narrow_lock(&err);
+	if (r != 0 && net_lock_again(&err) < 0)
 		complain("%s", err.text);
 	memset(&err, 0, sizeof(err));
 	if (access(NVWA_STATE_DIR "/net", F_OK) == 0 &&
@@ -273,11 +289,15 @@ static int resume_ahead(void)
 	/* Once is enough, also if services are yet to come. */
 	unlink(NVWA_STATE_DIR "/" CARRY_TMP);
 	tree_remove(NVWA_STATE_DIR "/net");
-	if (ahead_restore(&ahead, restore_ahead, &status, &err)) {
+	if (!ahead_restore(&ahead, restore_ahead, &status, &err)) {
+		unlink(NVWA_STATE_DIR "/" CARRY_PORTS);
+	} else if (ahead.whole) {
 		if (!ahead.firewall)
 			net_unlock(&err);
 		file_write(NVWA_STATE_DIR "/" APPS_WHOLE, "", 0, 0644);
 		first_give_up();
+	} else if (!ahead.firewall) {
+		narrow_lock(&err);
 	}
 	if (err.text[0])
 		complain("%s", err.text);

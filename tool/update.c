@@ -472,6 +472,8 @@ static int freeze(struct update *u)
 		if (r == 0)
 			r = take_app(u, &u->apps[i]);
 	}
+	if (r == 0 && u->nr_ahead && u->nr_ahead < u->nr_apps)
+		r = ahead_save_ports(u->apps, u->nr_apps, &u->err);
 	if (r == 0)
 		r = save_tmp(u);
 	timeline_stamp("saved");

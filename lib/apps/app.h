@@ -35,6 +35,7 @@ struct app {
 	pid_t pid;		/* main process */
 	pid_t *pids;		/* the whole tree, main process first */
 	size_t nr_pids;
+	bool ahead;		/* set by the caller: it goes on before systemd starts */
 
 	struct dump *dump;	/* from app_dump_start() to app_dump_finish() */
 	/* Of app_dump_finish(): memory that its processes share, see shmem_open(). */

@@ -2,6 +2,7 @@
 /* TCP sockets of an app: CRIU's dump leaves them in repair mode. */
 #include "lib/apps/sockets.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -112,4 +113,34 @@ static int resume_socket(void *ctx, const struct open_file *f)
 int sockets_resume(const struct app *app)
 {
 	return open_files_scan(app->pids, app->nr_pids, resume_socket, (void *)app);
+}
+
+static int note_port(void *ctx, const struct open_file *f)
+{
+	_cleanup_close_ int fd = take_tcp(f);
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} local = { 0 };
+	socklen_t len = sizeof(local);
+	bool *used = ctx;
+
+	if (fd == -ENOENT || fd == -EBADF || fd == -ESRCH)
+		return 0;
+	if (fd < 0)
+		return fd;
+	if (getsockname(fd, &local.any, &len))
+		return -errno;
+	if (local.any.sa_family == AF_INET)
+		used[ntohs(local.in.sin_port)] = true;
+	if (local.any.sa_family == AF_INET6)
+		used[ntohs(local.in6.sin6_port)] = true;
+
+	return 0;
+}
+
+int sockets_ports(const struct app *app, bool used[SOCKETS_PORTS])
+{
+	return open_files_scan(app->pids, app->nr_pids, note_port, used);
 }

@@ -3,6 +3,7 @@
 #ifndef NVWA_APPS_SOCKETS_H
 #define NVWA_APPS_SOCKETS_H
 
+#include <stdbool.h>
 #include "lib/apps/app.h"
 
 /* The descriptor fd of another process as one of ours, or a negative errno. */
@@ -13,5 +14,9 @@ int sockets_note(struct app *app);
 
 /* Let the TCP sockets of an app that was dumped work again. */
 int sockets_resume(const struct app *app);
+
+/* Set used[PORT] for the local ports of its TCP sockets; 0 stands for those without one. */
+#define SOCKETS_PORTS	65536
+int sockets_ports(const struct app *app, bool used[SOCKETS_PORTS]);
 
 #endif

@@ -19,21 +19,32 @@
 #define NOTE_TIMEOUT	"24h"
 
 /*
+ * Nor is the sender of a datagram told that nobody is there for it. Priority -400 comes before
+ * connection tracking (NF_IP_PRI_CONNTRACK is -200, linux/netfilter_ipv4.h).
+ */
+#define LOCK_CHAINS	\
+	"add table " LOCK_TABLE "\n"	\
+	"flush table " LOCK_TABLE "\n"	\
+	"add chain " LOCK_TABLE " in { type filter hook input priority -400; policy accept; }\n"   \
+	"add chain " LOCK_TABLE " out { type filter hook output priority -400; policy accept; }\n" \
+	"add rule " LOCK_TABLE " out icmp type destination-unreachable drop\n"	\
+	"add rule " LOCK_TABLE " out icmpv6 type destination-unreachable drop\n"
+
+/*
  * Everything is dropped, not only the carried connections: nothing else runs
  * while the lock is on, and a new connection attempt must be answered later
- * by the restored listener, not now by a reset. Nor is the sender of a datagram told
- * that nobody is there for it. Priority -400 comes before connection tracking
- * (NF_IP_PRI_CONNTRACK is -200, linux/netfilter_ipv4.h).
+ * by the restored listener, not now by a reset.
  */
 static const char lock_rules[] =
-	"add table " LOCK_TABLE "\n"
-	"flush table " LOCK_TABLE "\n"
-	"add chain " LOCK_TABLE " in { type filter hook input priority -400; policy accept; }\n"
-	"add chain " LOCK_TABLE " out { type filter hook output priority -400; policy accept; }\n"
+	LOCK_CHAINS
 	"add rule " LOCK_TABLE " in meta l4proto tcp drop\n"
-	"add rule " LOCK_TABLE " out meta l4proto tcp drop\n"
-	"add rule " LOCK_TABLE " out icmp type destination-unreachable drop\n"
-	"add rule " LOCK_TABLE " out icmpv6 type destination-unreachable drop\n";
+	"add rule " LOCK_TABLE " out meta l4proto tcp drop\n";
+
+/* Of these ports alone; printf(), the list twice. */
+static const char port_rules[] =
+	LOCK_CHAINS
+	"add rule " LOCK_TABLE " in tcp dport { %s } drop\n"
+	"add rule " LOCK_TABLE " out tcp sport { %s } drop\n";
 
 /* After the lock's priority: what it drops does not leave. */
 static const char note_rules[] =
@@ -73,6 +84,18 @@ static int nft_run(const char *commands, char **output, struct error *err)
 int net_lock(struct error *err)
 {
 	return nft_run(lock_rules, NULL, err);
+}
+
+int net_lock_ports(const char *ports, struct error *err)
+{
+	_cleanup_free_ char *rules = NULL;
+
+	if (!*ports)
+		return nft_run(LOCK_CHAINS, NULL, err);
+	if (asprintf(&rules, port_rules, ports, ports) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+
+	return nft_run(rules, NULL, err);
 }
 
 int net_lock_again(struct error *err)

@@ -14,7 +14,13 @@
 int net_lock(struct error *err);
 
 /*
- * The same in the new kernel; and from now on the first packet of TCP or UDP that
+ * Drop the TCP of these local ports only, a list with commas: those who have the others are
+ * restored, and what was dropped on those is sent again.
+ */
+int net_lock_ports(const char *ports, struct error *err);
+
+/*
+ * The same as net_lock() in the new kernel; and from now on the first packet of TCP or UDP that
  * leaves the machine is noted.
  */
 int net_lock_again(struct error *err);

@@ -33,18 +33,21 @@ guest 'echo 20000 >/proc/sys/kernel/ns_last_pid
 	mkdir -p /run/mine/deep; chmod 2750 /run/mine; chown nobody:adm /run/mine/deep'
 echo=$(start "/usr/local/bin/echo $port")
 held=$(start "/root/guest/held.py /srv 9 6000")
-# talks PATH: a program that sends to a local socket ten times a second, from a connected socket of its own.
+# talks PATH [PORT]: a program that sends to a local socket ten times a second, from a connected socket
+# of its own, and listens on TCP.
 talks() {
 	start "python3 -c '
 import itertools, socket, time
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.connect(\"$1\")
+if \"${2:-}\":
+    listener = socket.create_server((\"\", ${2:-0}))
 for number in itertools.count(1):
     s.send(f\"<14>talks: number {number}\".encode())
     time.sleep(0.1)'"
 }
 logs=$(talks /dev/log)
-waits=$(talks /run/systemd/notify)
+waits=$(talks /run/systemd/notify 11)
 
 links() {
 	guest 'ip -o link show up | cut -d: -f2'
@@ -88,6 +91,24 @@ updated() {
 
 # --- one of them needs systemd -------------------------------------------------
 
+# Before it is restored: what comes of a connection to each.
+guest 'mkdir -p /etc/systemd/system/nvwa-resume.service.d
+	cat >/etc/systemd/system/nvwa-resume.service.d/test.conf <<-EOF
+		[Service]
+		ExecStartPre=/root/connects 7 11
+	EOF
+	cat >/root/connects && chmod +x /root/connects && systemctl daemon-reload' <<-'EOF' || give_up "the guest is set up"
+	#!/usr/bin/env python3
+	import socket, sys
+	with open("/root/connected", "w") as out:
+	    for port in sys.argv[1:]:
+	        try:
+	            with socket.create_connection(("127.0.0.1", int(port)), timeout=4):
+	                print(port, "connected", file=out)
+	        except OSError as error:
+	            print(port, error, file=out)
+EOF
+
 restore_config "" "$echo $held $logs $waits"
 like "the check says which has to wait, and why" "$(guest nvwa check 2>&1)" \
 	"pid-$waits .*not before: it sends to the local socket /run/systemd/notify"
@@ -95,6 +116,9 @@ updated "$(lab_kernel trixie 7)"
 is "three went ahead of systemd, one did not" \
 	"$(for pid in $echo $held $logs $waits; do when "pid-$pid"; done | paste -sd' ')" \
 	"before before before after"
+is "TCP went on with those ahead, and was silent for the one that was not back yet" \
+	"$(guest 'paste -sd, /root/connected; rm -r /etc/systemd/system/nvwa-resume.service.d')" \
+	"7 connected,11 timed out"
 is "each has its scope" "$(guest "cat /proc/$echo/cgroup /proc/$held/cgroup /proc/$waits/cgroup
 	systemctl is-active nvwa-$echo.scope nvwa-$held.scope nvwa-$waits.scope" | paste -sd' ')" \
 	"0::/system.slice/nvwa-$echo.scope 0::/system.slice/nvwa-$held.scope 0::/system.slice/nvwa-$waits.scope active active active"
