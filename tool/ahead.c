@@ -28,19 +28,6 @@
 /* What apparmor.service of Debian runs. */
 #define APPARMOR_LOAD	"/lib/apparmor/apparmor.systemd"
 
-/* They begin with throwing away all rules, or the machine is not to be reachable without. */
-static const char *const firewalls[] = {
-	"netfilter-persistent.service", "nftables.service", "ufw.service",
-};
-
-static inline void cleanup_mntent(FILE **f)
-{
-	if (*f)
-		endmntent(*f);
-}
-
-#define _cleanup_mntent_	__attribute__((cleanup(cleanup_mntent)))
-
 /* --- the old kernel ---------------------------------------------------------- */
 
 /*
@@ -178,10 +165,8 @@ int ahead_save(struct app *apps, size_t nr_apps, struct error *err)
 	fprintf(f, "criu %d\n", criu_version());
 	if (has_apparmor())
 		fprintf(f, "guard " APPARMOR_LOAD "\n");
-	for (size_t i = 0; i < sizeof(firewalls) / sizeof(firewalls[0]); i++) {
-		if (first_enabled(firewalls[i]))
-			fprintf(f, "firewall %s\n", firewalls[i]);
-	}
+	if (first_has_firewall())
+		fprintf(f, "firewall yes\n");
 	if (fflush(f))
 		return -ENOMEM;
 	r = file_write(CARRY_OUT_DIR "/" CARRY_AHEAD, text, len, 0644);

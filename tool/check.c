@@ -17,6 +17,7 @@
 #include "lib/apps/paths.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/base/json.h"
 #include "lib/kexec/memmap.h"
 #include "lib/kexec/park.h"
 #include "lib/kexec/quiet.h"
@@ -24,7 +25,6 @@
 #include "lib/record/keeper.h"
 #include "tool/ahead.h"
 #include "tool/common.h"
-#include "tool/json.h"
 #include "tool/machine.h"
 #include "tool/verbs.h"
 

@@ -129,7 +129,7 @@ bool orders_mount(const struct mntent *m)
 
 static void order_mounts(FILE *orders)
 {
-	FILE *table = setmntent("/proc/1/mounts", "re");
+	_cleanup_mntent_ FILE *table = setmntent("/proc/1/mounts", "re");
 	struct mntent *m;
 	struct statvfs st;
 
@@ -141,8 +141,6 @@ static void order_mounts(FILE *orders)
 		put_data(orders, m, &st);
 		fputc('\n', orders);
 	}
-	if (table)
-		endmntent(table);
 }
 
 /* --- sysctls --------------------------------------------------------------- */

@@ -13,9 +13,9 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
+#include "lib/base/json.h"
 #include "lib/record/keeper.h"
 #include "tool/carry.h"
-#include "tool/json.h"
 #include "tool/machine.h"
 #include "tool/outcome.h"
 

@@ -13,12 +13,12 @@
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/json.h"
 #include "lib/kexec/kept.h"
 #include "lib/kexec/target.h"
 #include "tool/check.h"
 #include "tool/common.h"
 #include "tool/config.h"
-#include "tool/json.h"
 #include "tool/prepared.h"
 #include "tool/verbs.h"
 

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/json.h"
 #include "tool/carry.h"
 #include "tool/common.h"
-#include "tool/json.h"
 #include "tool/timeline.h"
 #include "tool/verbs.h"
 

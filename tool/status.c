@@ -14,11 +14,11 @@
 #include "lib/apps/app.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/base/json.h"
 #include "lib/record/keeper.h"
 #include "tool/carry.h"
 #include "tool/common.h"
 #include "tool/config.h"
-#include "tool/json.h"
 #include "tool/prepared.h"
 #include "tool/verbs.h"
 

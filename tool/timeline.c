@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tool/json.h"
+#include "lib/base/json.h"
 
 /* What ends with each stamp, in the order of an update. */
 static const struct {

@@ -27,6 +27,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
+#include "lib/base/json.h"
 #include "lib/kexec/memmap.h"
 #include "lib/kexec/park.h"
 #include "lib/kexec/quiet.h"
@@ -38,7 +39,6 @@
 #include "tool/check.h"
 #include "tool/common.h"
 #include "tool/config.h"
-#include "tool/json.h"
 #include "tool/machine.h"
 #include "tool/orders.h"
 #include "tool/prepared.h"
@@ -488,11 +488,10 @@ static const char *const lent_sysctls[] = {
 /* A tmpfs is given shares of the RAM that is there when it is mounted: {path: its sizes}. */
 static struct json_object *tmpfs_sizes(void)
 {
+	_cleanup_mntent_ FILE *table = setmntent("/proc/self/mounts", "re");
 	struct json_object *sizes = json_object_new_object();
 	struct mntent *entry;
-	FILE *table;
 
-	table = setmntent("/proc/self/mounts", "re");
 	while (table && (entry = getmntent(table))) {
 		struct json_object *one;
 		struct statvfs st;
@@ -505,8 +504,6 @@ static struct json_object *tmpfs_sizes(void)
 		json_put_number(one, "inodes", st.f_files);
 		json_object_object_add(sizes, entry->mnt_dir, one);
 	}
-	if (table)
-		endmntent(table);
 	return sizes;
 }
 

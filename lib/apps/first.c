@@ -32,10 +32,18 @@ static const char *const unit_dirs[] = {
 	"/usr/lib/systemd/system",
 };
 
-/* Goes first where it is enabled: nothing may be reachable or unconfined, not even for a moment. */
-static const char *const guards[] = {
-	"apparmor.service", "netfilter-persistent.service", "nftables.service", "ufw.service",
+/*
+ * Packet filters: they go first where they are enabled, as nothing may be reachable without, and
+ * begin with throwing away all rules.
+ */
+static const char *const firewalls[] = {
+	"netfilter-persistent.service", "nftables.service", "ufw.service",
 };
+
+#define NR_FIREWALLS	(sizeof(firewalls) / sizeof(firewalls[0]))
+
+/* It goes first as well: nothing may be unconfined, not even for a moment. */
+#define CONFINES	"apparmor.service"
 
 /* Where systemd looks for generators; see systemd.generator(7). */
 static const char *const generator_dirs[] = {
@@ -62,16 +70,13 @@ static const char *const devices[] = {
 
 static bool fstab_needs_devices(const char *path)
 {
-	FILE *f = setmntent(path, "re");
+	_cleanup_mntent_ FILE *f = setmntent(path, "re");
 	bool needed = false;
 	struct mntent *m;
 
-	if (!f)
-		return false;
-	while (!needed && (m = getmntent(f)))
+	while (f && !needed && (m = getmntent(f)))
 		needed = strcmp(m->mnt_dir, "/") && strcmp(m->mnt_type, "swap") &&
 			(!strncmp(m->mnt_fsname, "/dev/", 5) || strchr(m->mnt_fsname, '='));
-	endmntent(f);
 
 	return needed;
 }
@@ -233,14 +238,27 @@ bool first_enabled(const char *unit)
 	return false;
 }
 
+bool first_has_firewall(void)
+{
+	for (size_t i = 0; i < NR_FIREWALLS; i++) {
+		if (first_enabled(firewalls[i]))
+			return true;
+	}
+
+	return false;
+}
+
+static int want_enabled(const char *early, const char *unit)
+{
+	return first_enabled(unit) ? units_want(early, FIRST_READY, unit, unit) : 0;
+}
+
 static int want_guards(const char *early)
 {
-	int r = 0;
+	int r = want_enabled(early, CONFINES);
 
-	for (size_t i = 0; !r && i < sizeof(guards) / sizeof(guards[0]); i++) {
-		if (first_enabled(guards[i]))
-			r = units_want(early, FIRST_READY, guards[i], guards[i]);
-	}
+	for (size_t i = 0; !r && i < NR_FIREWALLS; i++)
+		r = want_enabled(early, firewalls[i]);
 
 	return r;
 }

@@ -42,6 +42,8 @@ void first_give_up(void);
 
 /* Is the unit started at boot: is there a link to it in what some target wants? */
 bool first_enabled(const char *unit);
+/* Is a packet filter? */
+bool first_has_firewall(void);
 
 /* The programs run: have systemd run all generators, then start the rest of the boot. */
 int first_end(const char *target, struct error *err);

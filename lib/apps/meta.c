@@ -3,22 +3,15 @@
 #include "lib/apps/meta.h"
 
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/base/json.h"
 
 #define META_VERSION	1
-
-static inline void cleanup_json(struct json_object **o)
-{
-	json_object_put(*o);
-}
-
-#define _cleanup_json_	__attribute__((cleanup(cleanup_json)))
 
 static int write_json(const char *dir, const char *file, struct json_object *o, struct error *err)
 {
@@ -66,39 +59,29 @@ static void set_number(struct json_object *o, const char *key, uint64_t value)
 
 static char *get_string(struct json_object *o, const char *key)
 {
-	struct json_object *value;
+	struct json_object *value = json_get(o, key);
 
-	if (!json_object_object_get_ex(o, key, &value) ||
-	    !json_object_is_type(value, json_type_string))
-		return NULL;
-	return strdup(json_object_get_string(value));
+	return json_object_is_type(value, json_type_string) ?
+		strdup(json_object_get_string(value)) : NULL;
 }
 
 static uint64_t get_number(struct json_object *o, const char *key)
 {
-	struct json_object *value;
-
-	return json_object_object_get_ex(o, key, &value) ? json_object_get_uint64(value) : 0;
+	return json_object_get_uint64(json_get(o, key));
 }
 
 static bool get_flag(struct json_object *o, const char *key)
 {
-	struct json_object *value;
-
-	return json_object_object_get_ex(o, key, &value) && json_object_get_boolean(value);
+	return json_object_get_boolean(json_get(o, key));
 }
 
 static struct json_object *get_list(struct json_object *o, const char *key, size_t *nr)
 {
-	struct json_object *list;
+	struct json_object *list = json_get(o, key);
 
-	*nr = 0;
-	if (!json_object_object_get_ex(o, key, &list) ||
-	    !json_object_is_type(list, json_type_array))
-		return NULL;
-	*nr = json_object_array_length(list);
+	*nr = json_length(list);
 
-	return list;
+	return *nr ? list : NULL;
 }
 
 int meta_add_tree(struct app_meta *meta, const char *path, bool inside)

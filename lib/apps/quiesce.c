@@ -289,11 +289,10 @@ static int mounts_add(struct mounts *m, const char *path, dev_t device)
 
 static int mounts_read(struct mounts *m)
 {
+	_cleanup_mntent_ FILE *table = setmntent("/proc/self/mounts", "re");
 	struct mntent *entry;
-	FILE *table;
 	int r = 0;
 
-	table = setmntent("/proc/self/mounts", "re");
 	if (!table)
 		return -errno;
 	while (r == 0 && (entry = getmntent(table))) {
@@ -304,7 +303,6 @@ static int mounts_read(struct mounts *m)
 			continue;
 		r = mounts_add(m, entry->mnt_dir, st.st_dev);
 	}
-	endmntent(table);
 	return r;
 }
 

@@ -4,6 +4,7 @@
 #define NVWA_BASE_CLEANUP_H
 
 #include <dirent.h>
+#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -31,10 +32,17 @@ static inline void cleanup_closedir(DIR **d)
 		closedir(*d);
 }
 
+static inline void cleanup_mntent(FILE **f)
+{
+	if (*f)
+		endmntent(*f);
+}
+
 #define _cleanup_free_		__attribute__((cleanup(cleanup_free)))
 #define _cleanup_close_		__attribute__((cleanup(cleanup_close)))
 #define _cleanup_fclose_	__attribute__((cleanup(cleanup_fclose)))
 #define _cleanup_closedir_	__attribute__((cleanup(cleanup_closedir)))
+#define _cleanup_mntent_	__attribute__((cleanup(cleanup_mntent)))
 
 /* Give up ownership: the variable's value, and the variable emptied. */
 #define steal_ptr(p) ({ __typeof__(p) stolen_ = (p); (p) = NULL; stolen_; })

@@ -13,7 +13,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
-#include "lib/net/json.h"
+#include "lib/base/json.h"
 #include "lib/net/links.h"
 #include "lib/net/net.h"
 #include "lib/net/virtual.h"
@@ -40,13 +40,13 @@ static void put_address(FILE *batch, const char *dev, struct json_object *addres
 	fprintf(batch, "addr replace %s", local);
 	if (peer)
 		fprintf(batch, " peer %s", peer);
-	fprintf(batch, "/%lld dev %s", (long long)json_int(address, "prefixlen"), dev);
+	fprintf(batch, "/%lld dev %s", json_number(address, "prefixlen"), dev);
 	if (broadcast)
 		fprintf(batch, " broadcast %s", broadcast);
 	if (scope)
 		fprintf(batch, " scope %s", scope);
-	put_lifetime(batch, "valid_lft", json_int(address, "valid_life_time"));
-	put_lifetime(batch, "preferred_lft", json_int(address, "preferred_life_time"));
+	put_lifetime(batch, "valid_lft", json_number(address, "valid_life_time"));
+	put_lifetime(batch, "preferred_lft", json_number(address, "preferred_life_time"));
 	/* The address was ours a second ago: it is usable at once. */
 	if (strcmp(family, "inet6") == 0)
 		fputs(" nodad", batch);
@@ -95,7 +95,7 @@ int net_late_addresses(char **text, struct error *err)
 		return -ENOMEM;
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *link = json_object_array_get_idx(list, i);
-		struct json_object *addresses = json_member(link, "addr_info");
+		struct json_object *addresses = json_get(link, "addr_info");
 
 		if (!addresses || virtual_returns(list, link))
 			continue;
@@ -125,7 +125,7 @@ static int save_links(FILE *batch, FILE *links, struct error *err)
 			continue;
 		put_link(links, name, link);
 		fprintf(batch, "link set dev %s mtu %lld up\n", name,
-			(long long)json_int(link, "mtu"));
+			json_number(link, "mtu"));
 		if (!json_object_object_get_ex(link, "addr_info", &addresses))
 			continue;
 		for (size_t j = 0; j < json_object_array_length(addresses); j++)

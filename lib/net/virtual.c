@@ -4,20 +4,20 @@
 
 #include <string.h>
 
-#include "lib/net/json.h"
+#include "lib/base/json.h"
 
 /* VLANs in VLANs, and then some. */
 #define DEEPEST	8
 
 static struct json_object *info_data(struct json_object *link)
 {
-	return json_member(json_member(link, "linkinfo"), "info_data");
+	return json_get(json_get(link, "linkinfo"), "info_data");
 }
 
 /* "" for a link that the kernel finds. */
 static const char *kind_of(struct json_object *link)
 {
-	return json_word(json_member(link, "linkinfo"), "info_kind") ?: "";
+	return json_word(json_get(link, "linkinfo"), "info_kind") ?: "";
 }
 
 static struct json_object *find(struct json_object *links, const char *name)
@@ -36,8 +36,8 @@ static struct json_object *find(struct json_object *links, const char *name)
 /* With them a port forwards only after half a minute, or only what it was told to. */
 static bool is_plain_bridge(struct json_object *link)
 {
-	return !json_int(info_data(link), "stp_state") &&
-	       !json_int(info_data(link), "vlan_filtering");
+	return !json_number(info_data(link), "stp_state") &&
+	       !json_number(info_data(link), "vlan_filtering");
 }
 
 bool virtual_returns(struct json_object *links, struct json_object *link)
@@ -82,9 +82,9 @@ static void put_bond(FILE *batch, struct json_object *link)
 	fprintf(batch, " mode %s", mode);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		/* Those that are 0 would ask for miimon first. */
-		if (json_int(data, numbers[i]))
+		if (json_number(data, numbers[i]))
 			fprintf(batch, " %s %lld", numbers[i],
-				(long long)json_int(data, numbers[i]));
+				json_number(data, numbers[i]));
 	}
 	if (policy && (lacp || !strcmp(mode, "balance-xor")))
 		fprintf(batch, " xmit_hash_policy %s", policy);
@@ -106,7 +106,7 @@ static void put_link(FILE *batch, struct json_object *link)
 	fprintf(batch, " type %s", kind);
 	if (!strcmp(kind, "vlan"))
 		fprintf(batch, " protocol %s id %lld", json_word(data, "protocol") ?: "802.1Q",
-			(long long)json_int(data, "id"));
+			json_number(data, "id"));
 	else if (!strcmp(kind, "bond"))
 		put_bond(batch, link);
 	else if (!strcmp(kind, "bridge"))
@@ -145,6 +145,6 @@ void virtual_settle(FILE *batch, struct json_object *links)
 		if (!strcmp(kind_of(link), "bridge") && virtual_returns(links, link))
 			fprintf(batch, "link set dev %s type bridge forward_delay %lld\n",
 				json_word(link, "ifname"),
-				(long long)json_int(info_data(link), "forward_delay"));
+				json_number(info_data(link), "forward_delay"));
 	}
 }

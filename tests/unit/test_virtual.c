@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "lib/base/cleanup.h"
-#include "lib/net/json.h"
+#include "lib/base/json.h"
 #include "lib/net/virtual.h"
 
 /* As ip(8) of iproute2 6.15 prints them, less what is not looked at; {} is a link that is down. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Short words for json-c: members of objects that may be missing. */
-#ifndef NVWA_TOOL_JSON_H
-#define NVWA_TOOL_JSON_H
+#ifndef NVWA_BASE_JSON_H
+#define NVWA_BASE_JSON_H
 
 #include <json-c/json.h>
 #include <stdbool.h>
@@ -17,11 +17,20 @@ void json_put_bool(struct json_object *o, const char *key, bool value);
 struct json_object *json_get(struct json_object *o, const char *key);
 const char *json_text(struct json_object *o, const char *key);
 long long json_number(struct json_object *o, const char *key);
+/* As json_text(), but NULL. */
+const char *json_word(struct json_object *o, const char *key);
 
 /* Entries of a list, 0 if it is none. */
 size_t json_length(struct json_object *list);
 
 /* The whole text, for people as well; lives as long as the object is not changed. */
 const char *json_format(struct json_object *o);
+
+static inline void cleanup_json(struct json_object **o)
+{
+	json_object_put(*o);
+}
+
+#define _cleanup_json_	__attribute__((cleanup(cleanup_json)))
 
 #endif

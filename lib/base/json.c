@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Short words for json-c: members of objects that may be missing. */
-#include "tool/json.h"
+#include "lib/base/json.h"
 
 void json_put_text(struct json_object *o, const char *key, const char *value)
 {
@@ -30,9 +30,14 @@ struct json_object *json_get(struct json_object *o, const char *key)
 	return value;
 }
 
+const char *json_word(struct json_object *o, const char *key)
+{
+	return json_object_get_string(json_get(o, key));
+}
+
 const char *json_text(struct json_object *o, const char *key)
 {
-	return json_object_get_string(json_get(o, key)) ?: "";
+	return json_word(o, key) ?: "";
 }
 
 long long json_number(struct json_object *o, const char *key)
