@@ -13,6 +13,7 @@
 
 #include "lib/apps/bus.h"
 #include "lib/apps/first.h"
+#include "lib/apps/ifupdown.h"
 #include "lib/apps/paths.h"
 #include "lib/apps/tmpfiles.h"
 #include "lib/base/cleanup.h"
@@ -192,6 +193,10 @@ int apps_generate_units(const char *state, const char *early, struct error *err)
 		r = tmpfiles_only_create(early);
 	if (r < 0)
 		return error_set(err, -r, "cannot keep /tmp: %s", strerror(-r));
+	/* Without it the network is there all the same. */
+	r = ifupdown_generate("", early);
+	if (r < 0)
+		error_set(err, -r, "cannot prepare ifupdown: %s", strerror(-r));
 
 	/* Only when everything else is there. */
 	return whole ? 0 : first_generate(state, early, err);

@@ -27,12 +27,16 @@ static void put_lifetime(FILE *batch, const char *name, int64_t seconds)
 		fprintf(batch, " %s %lld", name, (long long)seconds);
 }
 
+/* What ip(8) prints of an address and takes with it, without a value. */
+static const char *const address_flags[] = { "noprefixroute", "mngtmpaddr", "home", "autojoin" };
+
 static void put_address(FILE *batch, const char *dev, struct json_object *address)
 {
 	const char *local = json_word(address, "local");
 	const char *peer = json_word(address, "address");
 	const char *broadcast = json_word(address, "broadcast");
 	const char *scope = json_word(address, "scope");
+	const char *label = json_word(address, "label");
 	const char *family = json_word(address, "family");
 
 	if (!local || !family)
@@ -45,6 +49,12 @@ static void put_address(FILE *batch, const char *dev, struct json_object *addres
 		fprintf(batch, " broadcast %s", broadcast);
 	if (scope)
 		fprintf(batch, " scope %s", scope);
+	if (label)
+		fprintf(batch, " label %s", label);
+	for (size_t i = 0; i < sizeof(address_flags) / sizeof(address_flags[0]); i++) {
+		if (json_object_get_boolean(json_get(address, address_flags[i])))
+			fprintf(batch, " %s", address_flags[i]);
+	}
 	put_lifetime(batch, "valid_lft", json_number(address, "valid_life_time"));
 	put_lifetime(batch, "preferred_lft", json_number(address, "preferred_life_time"));
 	/* The address was ours a second ago: it is usable at once. */

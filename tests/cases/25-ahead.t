@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Programs that are carried by their PID go on before systemd starts, and find everything as
 # it was: a file system of /etc/fstab, files in /tmp, settings of sysctl.d, the name
-# of the network link. What needs systemd goes on after it, and the check says why.
+# of the network link, which ifupdown sets up. What needs systemd goes on after it, and the check says why.
 
 # shellcheck disable=SC2016,SC2034 # the guest's shell and jq expand; lib.sh reads extra_debs
 # shellcheck source=tests/lib.sh
@@ -13,7 +13,7 @@ make -s -C "$tests_dir/workloads" || give_up "the workloads compile"
 truncate -s 64M "$out/srv.img"
 mkfs.ext4 -q -F "$out/srv.img" || give_up "a file system is made"
 
-extra_debs=(apparmor)
+extra_debs=(apparmor ifupdown)
 guest_up --suite trixie --kernel 6.12 --memory 2048 --cpus 2 --append net.ifnames=1 \
 	--qemu "-drive file=$out/srv.img,if=virtio,format=raw,cache=unsafe"
 "$top/lab/push" "$top/build/tests/workloads/echo" /usr/local/bin/
@@ -23,6 +23,23 @@ guest 'echo "/dev/vdb /srv ext4 rw,noatime 0 2" >>/etc/fstab
 	sysctl -q -p /etc/sysctl.d/50-test.conf
 	link=$(ip -o -4 route show default | cut -d" " -f5)
 	sysctl -q -w "net/ipv4/conf/$link/shared_media=0" "net/ipv4/conf/$link/log_martians=1" "net/ipv6/conf/$link/dad_transmits=0"' || give_up "the guest is set up"
+
+# The network as Debian's installer would set it up.
+guest 'link=$(ip -o -4 route show default | cut -d" " -f5)
+	printf "auto lo\niface lo inet loopback\nallow-hotplug $link\niface $link inet static\n" >/etc/network/interfaces
+	printf "address 10.77.0.2/24\ngateway 10.77.0.1\nup echo up >>/run/hooks\n" >>/etc/network/interfaces
+	printf "iface $link inet6 static\naddress fd77::2/64\n" >>/etc/network/interfaces
+	systemctl -q disable systemd-networkd
+	systemd-run -q sh -c "systemctl stop systemd-networkd.socket systemd-networkd
+		ip addr flush dev $link scope global; systemctl start ifup@$link"
+	sleep 1'
+wait_until 60 guest 'test -s /run/hooks' || give_up "ifupdown sets up the network"
+link=$(guest 'ip -o -4 route show default | cut -d" " -f5')
+guest "ip addr add 10.77.8.2/24 dev $link label $link:more noprefixroute"
+# by_ifupdown: what it says of that link, the hook, and what has failed.
+by_ifupdown() {
+	guest 'ifquery --state | sort; cat /run/hooks; systemctl --failed --plain --no-legend' | paste -sd' '
+}
 
 # start COMMAND...: a program with a session of its own; its PID.
 start() {
@@ -50,7 +67,7 @@ logs=$(talks /dev/log)
 waits=$(talks /run/systemd/notify 11)
 
 links() {
-	guest 'ip -o link show up | cut -d: -f2'
+	guest 'ip -o link show up | cut -d: -f2; ip -o -4 addr show; ip route'
 }
 held_facts() {
 	guest "ss -ltnH sport = 9 | tr -s ' ' | cut -d' ' -f3
@@ -76,10 +93,12 @@ updated() {
 	is "no datagram is answered twice, and its TCP connection lives" \
 		"$(jq -r '"\(.twice) \(.unknown) \(.tcp.outcome) \(.tcp.wrong)"' "$out/probe.json")" \
 		"0 0 ok 0"
-	is "network links have their names" "$(links)" "$(cat "$out/links.before")"
+	is "network links have their names, addresses and routes are as before" "$(links)" "$(cat "$out/links.before")"
 	held_facts >"$out/held.after"
 	ok "queue, file in /tmp, file system, settings of the link are as before" diff "$out/held.before" \
 		"$out/held.after"
+	like "ifupdown has set up the network, with all that is to be done besides" "$(by_ifupdown)" \
+		"^$link=$link lo=lo up\$"
 	numbers=$(logged)
 	is "nothing is lost of what is sent to syslog (${numbers% *})" "${numbers##* }" 0
 	is "nvwa-init could do all that it was to do" "$(guest 'dmesg | grep "nvwa-init: .*fail"')" ""
@@ -125,6 +144,7 @@ is "each has its scope" "$(guest "cat /proc/$echo/cgroup /proc/$held/cgroup /pro
 
 # --- all go ahead, to a machine with a firewall and AppArmor -------------------------
 
+guest 'sed -i "s/^allow-hotplug/auto/" /etc/network/interfaces'
 guest "kill $waits; systemctl -q enable nftables && systemctl start nftables &&
 	nft add table inet mine && nft list ruleset >/etc/nftables.conf" ||
 	give_up "a packet filter is set up"
