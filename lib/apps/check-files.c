@@ -110,7 +110,8 @@ static void check_unix(struct file_checker *fc, const struct open_file *f, const
 	if (s->type == SOCK_DGRAM && peer && peer->name[0])
 		return;
 	check_say(fc->c, true, "%s holds descriptor %d, a local connection%s%s to another program, "
-		  "which would not survive. Close it, or take the program off the list", who, f->fd,
+		  "which would not survive. Close it, have both talk over TCP, or take the program "
+		  "off the list", who, f->fd,
 		  peer && peer->name[0] ? " through " : s->name[0] ? " through " : "",
 		  peer && peer->name[0] ? peer->name : s->name);
 }
@@ -168,6 +169,9 @@ static void check_socket(struct file_checker *fc, const struct open_file *f, con
 	}
 }
 
+/* Those who use it unasked, or are asked to most often. */
+#define IO_URING_OFF	" (MariaDB: innodb_use_native_aio=OFF; PostgreSQL: io_method=worker)"
+
 static int check_file(void *ctx, const struct open_file *f)
 {
 	struct file_checker *fc = ctx;
@@ -180,8 +184,9 @@ static int check_file(void *ctx, const struct open_file *f)
 		check_device(fc, f, who);
 	else if (!strncmp(f->target, "anon_inode:", 11) && !is_known_anonymous(f->target))
 		check_say(fc->c, true, "%s holds descriptor %d, the kernel object %s, which cannot "
-			  "be restored. Stop it before the update, or make it do without",
-			  who, f->fd, f->target + strlen("anon_inode:"));
+			  "be restored. Stop it before the update, or make it do without%s",
+			  who, f->fd, f->target + strlen("anon_inode:"),
+			  strcmp(f->target, "anon_inode:[io_uring]") ? "" : IO_URING_OFF);
 	else if (f->target[0] == '/')
 		check_path(fc, f, who);
 

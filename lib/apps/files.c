@@ -8,21 +8,21 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lib/apps/mountinfo.h"
 #include "lib/apps/proc.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 
-/* Ids of the mounts that a process sees. */
+/* Ids of the mounts of a process's namespace. */
 static int read_mounts(pid_t pid, int **ids, size_t *nr)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_free_ int *list = NULL;
-	char path[64], *line, *rest;
 	size_t lines = 0, have = 0;
+	char *line, *rest;
 	int r;
 
-	snprintf(path, sizeof(path), "/proc/%d/mountinfo", pid);
-	r = file_read(path, &text, NULL);
+	r = mountinfo_text(pid, &text);
 	if (r < 0)
 		return r;
 	for (const char *p = text; *p; p++)

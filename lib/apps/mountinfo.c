@@ -3,11 +3,19 @@
 #include "lib/apps/mountinfo.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "lib/apps/proc.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 
@@ -119,15 +127,76 @@ int mountinfo_parse(const char *text, struct mountinfos *mounts)
 	return r;
 }
 
+/* In a child: from within the namespace, whose root becomes its own. */
+static int copy_mountinfo(int ns, int proc, int out)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r;
+
+	if (setns(ns, CLONE_NEWNS))
+		return -errno;
+	/* There /proc may be another one. */
+	r = file_read_at(proc, "self/mountinfo", &text, &len);
+
+	return r < 0 ? r : file_write_fd(out, text, len);
+}
+
+static int read_from_within(pid_t pid, char **text)
+{
+	_cleanup_close_ int ns = -1, proc = -1, out = -1;
+	char path[64];
+	int status;
+	pid_t child;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
+	ns = open(path, O_RDONLY | O_CLOEXEC);
+	proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	out = memfd_create("mountinfo", MFD_CLOEXEC);
+	if (ns < 0 || proc < 0 || out < 0)
+		return -errno;
+	child = fork();
+	if (child < 0)
+		return -errno;
+	if (!child)
+		_exit(-copy_mountinfo(ns, proc, out));
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (!WIFEXITED(status) || WEXITSTATUS(status))
+		return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", out);
+
+	return file_read(path, text, NULL);
+}
+
+int mountinfo_text(pid_t pid, char **text)
+{
+	char path[64], root[PATH_MAX];
+	uint64_t ours, theirs;
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%d/root", pid);
+	r = proc_readlink(path, root, sizeof(root));
+	if (!r)
+		r = proc_ns(0, "mnt", &ours);
+	if (!r)
+		r = proc_ns(pid, "mnt", &theirs);
+	if (r < 0)
+		return r;
+	if (strcmp(root, "/") && ours != theirs)
+		return read_from_within(pid, text);
+	snprintf(path, sizeof(path), "/proc/%d/mountinfo", ours == theirs ? getpid() : pid);
+
+	return file_read(path, text, NULL);
+}
+
 int mountinfo_read(pid_t pid, struct mountinfos *mounts)
 {
 	_cleanup_free_ char *text = NULL;
-	char path[64];
 	int r;
 
 	memset(mounts, 0, sizeof(*mounts));
-	snprintf(path, sizeof(path), "/proc/%d/mountinfo", pid);
-	r = file_read(path, &text, NULL);
+	r = mountinfo_text(pid, &text);
 
 	return r < 0 ? r : mountinfo_parse(text, mounts);
 }

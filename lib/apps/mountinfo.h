@@ -26,7 +26,13 @@ struct mountinfos {
 /* Take apart the text of a mountinfo file; names come without their escapes. */
 int mountinfo_parse(const char *text, struct mountinfos *mounts);
 
-/* Those of a process. */
+/*
+ * The text of that file with all mounts of the process's namespace, malloc()ed: its own has only
+ * those below its root directory, which chroot(2) may have changed.
+ */
+int mountinfo_text(pid_t pid, char **text);
+
+/* Those of a process's namespace, likewise. */
 int mountinfo_read(pid_t pid, struct mountinfos *mounts);
 
 void mountinfo_free(struct mountinfos *mounts);

@@ -72,6 +72,7 @@ links() {
 held_facts() {
 	guest "ss -ltnH sport = 9 | tr -s ' ' | cut -d' ' -f3
 		stat -c %d:%i /proc/$held/fd/5 /tmp/held | uniq | wc -l
+		child=\$(pgrep -P $held); readlink /proc/\$child/root; cat /proc/\$child/fd/5
 		find /run/mine -printf '%p %M %u %g\\n'
 		findmnt -no SOURCE,OPTIONS /srv /tmp; cat /etc/hostname
 		grep -H . /proc/sys/net/ipv[46]/conf/e*/{log_martians,dad_transmits,shared_media} 2>/dev/null"

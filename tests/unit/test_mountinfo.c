@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Taking apart the mounts of a process, and plans of sandboxes. */
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,12 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "lib/apps/mountinfo.h"
 #include "lib/apps/sandbox.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/file.h"
 
 static const char text[] =
 	"29 1 254:0 / / rw,noatime shared:1 - ext4 /dev/vda rw\n"
@@ -77,6 +81,59 @@ static void test_of_path(void **state)
 	mountinfo_free(&m);
 }
 
+/* In a mount namespace of its own, and with another root directory. */
+static pid_t start_confined(void)
+{
+	int pipe_fds[2];
+	pid_t pid;
+	char byte;
+
+	assert_int_equal(pipe(pipe_fds), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		if (unshare(CLONE_NEWNS) || chroot("/tmp"))
+			_exit(EXIT_FAILURE);
+		if (write(pipe_fds[1], "", 1) == 1)
+			pause();
+		_exit(EXIT_FAILURE);
+	}
+	close(pipe_fds[1]);
+	if (read(pipe_fds[0], &byte, 1) != 1) {
+		waitpid(pid, NULL, 0);
+		pid = 0;
+	}
+	close(pipe_fds[0]);
+
+	return pid;
+}
+
+static void test_chroot(void **state)
+{
+	_cleanup_free_ char *sees = NULL, *has = NULL;
+	struct mountinfos ours, theirs;
+	char path[64];
+	pid_t pid;
+
+	(void)state;
+	pid = start_confined();
+	if (!pid)
+		skip();		/* not root */
+	snprintf(path, sizeof(path), "/proc/%d/mountinfo", pid);
+	assert_int_equal(file_read(path, &sees, NULL), 0);
+	assert_int_equal(mountinfo_text(pid, &has), 0);
+	assert_int_equal(mountinfo_read(pid, &theirs), 0);
+	assert_int_equal(mountinfo_read(getpid(), &ours), 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+
+	assert_true(strlen(sees) < strlen(has));
+	assert_int_equal(theirs.nr, ours.nr);
+	assert_string_equal(mountinfo_of_path(&theirs, "/proc")->type, "proc");
+	mountinfo_free(&theirs);
+	mountinfo_free(&ours);
+}
+
 static void test_escape(void **state)
 {
 	static const char name[] = "/a b\t\\040\n";
@@ -119,6 +176,7 @@ int main(void)
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_of_path),
+		cmocka_unit_test(test_chroot),
 		cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_plan),
 	};
