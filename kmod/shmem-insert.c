@@ -258,9 +258,10 @@ static int job_run(struct job *j)
 
 	inode_lock(j->inode);
 	err = i_size_read(j->inode) < j->shmem->len ? -EFBIG : 0;
-	if (!err)
+	/* What has no pages needs no token, either. */
+	if (!err && j->shmem->nr_pages)
 		err = job_begin(j);
-	if (err)
+	if (err || !j->shmem->nr_pages)
 		goto unlock;
 	/* From here on a second try is impossible: some pages are gone. */
 	j->shmem->inserted = true;

@@ -141,22 +141,32 @@ static int find_memory(int images, struct app_memory *memory, struct process_ext
 	return r;
 }
 
-/*
- * CRIU does not know MADV_WIPEONFORK, on which generators of random numbers
- * rely: write it into the images.
- */
-static int keep_wiped(int images, pid_t pid, const struct nvwa_vma *vmas, size_t nr)
+/* What CRIU does not see of a mapping and gives it all the same if its images say so. */
+static const struct unseen {
+	const char *flags[2];	/* of "VmFlags:", all of them */
+	enum images_vma_field field;
+	uint64_t bits;
+} unseen[] = {
+	/* It does not know this advice, on which generators of random numbers rely. */
+	{ { "wf", "" }, VMA_MADVICE, 1ULL << MADV_WIPEONFORK },
+	/* Hidden from it, see smaps_abridged(). */
+	{ { "ms", "ex" }, VMA_PROT, PROT_EXEC },
+};
+
+static int write_unseen(int images, pid_t pid, const struct nvwa_vma *vmas, size_t nr,
+			const struct unseen *u)
 {
-	_cleanup_free_ struct nvwa_range *wiped = NULL;
-	size_t nr_wiped = 0;
+	_cleanup_free_ struct nvwa_range *ranges = NULL;
+	size_t nr_ranges = 0;
 	int r = 0;
 
 	for (size_t i = 0; !r && i < nr; i++)
-		if (flags_have(vmas[i].flags, "wf"))
-			r = ranges_append(&wiped, &nr_wiped, vmas[i].start,
+		if (flags_have(vmas[i].flags, u->flags[0]) &&
+		    flags_have(vmas[i].flags, u->flags[1]))
+			r = ranges_append(&ranges, &nr_ranges, vmas[i].start,
 					  vmas[i].end - vmas[i].start);
-	if (!r && nr_wiped)
-		r = images_advise(images, pid, wiped, nr_wiped, MADV_WIPEONFORK);
+	if (!r && nr_ranges)
+		r = images_set_bits(images, pid, ranges, nr_ranges, u->field, u->bits);
 
 	return r;
 }
@@ -174,8 +184,10 @@ static int find_flags(int images, int keeper, struct process_extra *extra)
 		return r;
 	extra->lock_future = mm_flags & NVWA_MM_LOCK_FUTURE;
 	extra->lock_on_fault = mm_flags & NVWA_MM_LOCK_ONFAULT;
+	for (size_t i = 0; !r && i < sizeof(unseen) / sizeof(unseen[0]); i++)
+		r = write_unseen(images, extra->pid, vmas, nr, &unseen[i]);
 
-	return keep_wiped(images, extra->pid, vmas, nr);
+	return r;
 }
 
 /* The memory of each process, and in dumped what CRIU does not see of it. */

@@ -36,7 +36,6 @@
 #define VMA_START		1
 #define VMA_END			2
 #define VMA_FLAGS		6
-#define VMA_MADVICE		9	/* a bit for each advice of madvise(2) */
 #define VMA_STATUS		7
 
 /* criu/include/image.h of CRIU */
@@ -435,28 +434,28 @@ static bool meets(uint64_t start, uint64_t end, const struct nvwa_range *ranges,
 }
 
 /*
- * Copy the message of an area, with one more bit of advice if it is meant.
+ * Copy the message of an area, with more bits in a field if it is meant.
  * Where a field of a message comes twice, the last one counts.
  */
 static int put_vma(uint8_t **to, struct reader message, const struct nvwa_range *ranges, size_t nr,
-		   int advice)
+		   enum images_vma_field field, uint64_t bits)
 {
 	uint8_t extra[16], *end = extra;
 	struct field start = { 0 }, stop = { 0 }, f;
-	uint64_t madvice = 0;
+	uint64_t old = 0;
 	int r;
 
 	if (find_field(message, VMA_START, WIRE_VARINT, &start) <= 0 ||
 	    find_field(message, VMA_END, WIRE_VARINT, &stop) <= 0)
 		return -EBADMSG;
-	r = find_field(message, VMA_MADVICE, WIRE_VARINT, &f);
+	r = find_field(message, field, WIRE_VARINT, &f);
 	if (r < 0)
 		return r;
 	if (r > 0)
-		madvice = f.value;
+		old = f.value;
 	if (meets(start.value, stop.value, ranges, nr)) {
-		end = put_varint(end, VMA_MADVICE << 3 | WIRE_VARINT);
-		end = put_varint(end, madvice | 1ULL << advice);
+		end = put_varint(end, field << 3 | WIRE_VARINT);
+		end = put_varint(end, old | bits);
 	}
 	*to = put_varint(*to, MM_VMAS << 3 | WIRE_BYTES);
 	*to = put_varint(*to, message.end - message.at + (end - extra));
@@ -468,12 +467,13 @@ static int put_vma(uint8_t **to, struct reader message, const struct nvwa_range 
 	return 0;
 }
 
-/* An area's message grows by the advice (at most 11 bytes), and its length by one. */
+/* An area's message grows by the field (at most 11 bytes), and its length by one. */
 #define VMA_GROWS	16
 #define VMA_LEAST	8	/* of bytes, with what it must have */
 
-int images_with_advice(const uint8_t *data, size_t len, const struct nvwa_range *ranges, size_t nr,
-		       int advice, uint8_t **image, size_t *image_len)
+int images_with_bits(const uint8_t *data, size_t len, const struct nvwa_range *ranges, size_t nr,
+		     enum images_vma_field field, uint64_t bits, uint8_t **image,
+		     size_t *image_len)
 {
 	struct reader old = { data, data + len }, message;
 	_cleanup_free_ uint8_t *copy = malloc(len + len / VMA_LEAST * VMA_GROWS + VMA_GROWS);
@@ -491,7 +491,7 @@ int images_with_advice(const uint8_t *data, size_t len, const struct nvwa_range 
 	body = at += 12;
 	for (from = message.at; (r = read_field(&message, &f)) > 0; from = message.at) {
 		if (f.number == MM_VMAS && f.type == WIRE_BYTES) {
-			r = put_vma(&at, f.bytes, ranges, nr, advice);
+			r = put_vma(&at, f.bytes, ranges, nr, field, bits);
 			if (r < 0)
 				return r;
 		} else {
@@ -509,7 +509,8 @@ int images_with_advice(const uint8_t *data, size_t len, const struct nvwa_range 
 	return 0;
 }
 
-int images_advise(int dirfd, pid_t pid, const struct nvwa_range *ranges, size_t nr, int advice)
+int images_set_bits(int dirfd, pid_t pid, const struct nvwa_range *ranges, size_t nr,
+		    enum images_vma_field field, uint64_t bits)
 {
 	_cleanup_free_ uint8_t *image = NULL;
 	_cleanup_free_ char *old = NULL;
@@ -520,7 +521,8 @@ int images_advise(int dirfd, pid_t pid, const struct nvwa_range *ranges, size_t 
 	snprintf(name, sizeof(name), "mm-%d.img", pid);
 	r = file_read_at(dirfd, name, &old, &len);
 	if (!r)
-		r = images_with_advice((uint8_t *)old, len, ranges, nr, advice, &image, &new_len);
+		r = images_with_bits((uint8_t *)old, len, ranges, nr, field, bits, &image,
+				     &new_len);
 
 	return r < 0 ? r : images_replace(dirfd, name, image, new_len);
 }

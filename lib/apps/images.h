@@ -40,16 +40,23 @@ int images_core_rseq(const uint8_t *data, size_t len, struct images_rseq *rseq);
 /* Overwrite an image that is there. */
 int images_replace(int dirfd, const char *name, const void *data, size_t len);
 
+/* What CRIU gives an area of memory, by the number of the field in its images/vma.proto. */
+enum images_vma_field {
+	VMA_PROT = 5,		/* bits of mmap(2) */
+	VMA_MADVICE = 9,	/* a bit for each advice of madvise(2) */
+};
+
 /*
- * From the content of a mm image one that has CRIU give an advice of madvise(2)
- * (of 0 to 63) to all areas that meet the ranges; *image is malloc()ed.
- * -EBADMSG: no mm image, or a broken one.
+ * From the content of a mm image one that has more bits in a field of all areas
+ * that meet the ranges; *image is malloc()ed. -EBADMSG: no mm image, or a broken one.
  */
-int images_with_advice(const uint8_t *data, size_t len, const struct nvwa_range *ranges, size_t nr,
-		       int advice, uint8_t **image, size_t *image_len);
+int images_with_bits(const uint8_t *data, size_t len, const struct nvwa_range *ranges, size_t nr,
+		     enum images_vma_field field, uint64_t bits, uint8_t **image,
+		     size_t *image_len);
 
 /* The same in the directory of images, of a process. */
-int images_advise(int dirfd, pid_t pid, const struct nvwa_range *ranges, size_t nr, int advice);
+int images_set_bits(int dirfd, pid_t pid, const struct nvwa_range *ranges, size_t nr,
+		    enum images_vma_field field, uint64_t bits);
 
 /*
  * In the directory of images: of all System V IPC keep these segments of shared

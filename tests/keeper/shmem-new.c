@@ -25,6 +25,7 @@
 #define ID_SYSV		13
 #define ID_ANON		14
 #define ID_LARGE	15
+#define ID_EMPTY	16
 
 #define LARGE_PAGES	32768
 #define MAIN_LEN	(6016 * PAGE + 100)
@@ -99,7 +100,7 @@ void shmem_record(struct record *r)
 	size_t k;
 	int id;
 
-	for (id = ID_MAIN; id <= ID_LARGE; id++) {
+	for (id = ID_MAIN; id <= ID_EMPTY; id++) {
 		s.head = (struct nvwa_shmem){ .id = id, .len = len_of(id) };
 		for (n = 0, k = 0; k < NR_PIECES; k++) {
 			const struct piece *p = &pieces[k];
@@ -389,6 +390,20 @@ static void test_sysv(int fd)
 	same(shmdt(p) ?: shmctl(id, IPC_RMID, &ds), 0, "it can be removed");
 }
 
+/* As programs have it for locks: in a memfd the kernel commits to pages one by one. */
+static void test_empty(int fd)
+{
+	struct nvwa_insert_shmem i;
+	int file = memfd_create("empty", MFD_CLOEXEC);
+
+	if (file < 0)
+		bail("cannot make a memfd");
+	same(insert(fd, file, ID_EMPTY, 0, &i), 0, "into a file without a page");
+	same(i.nr_inserted + i.nr_copied, 0, "nothing");
+	same(blocks_of(file), 0, "there is none");
+	close(file);
+}
+
 /* Memory that a parent and a child share: what one writes, the other sees. */
 static void test_anon(int fd)
 {
@@ -474,5 +489,6 @@ void test_shmem_insert(int fd)
 	test_tmpfs(fd);
 	test_sysv(fd);
 	test_anon(fd);
+	test_empty(fd);
 	test_large(fd);
 }

@@ -130,7 +130,7 @@ static const uint8_t mm_image[] = {
 	0x72, 8, 0x08, 0x80, 0x40, 0x10, 0x80, 0x60, 0x28, 3,
 };
 
-static void test_advice(void **state)
+static void test_bits(void **state)
 {
 	static const struct nvwa_range first = { 0x1000, 0x1000 }, none = { 0x9000, 0x1000 };
 	static const uint8_t want[] = {
@@ -144,19 +144,24 @@ static void test_advice(void **state)
 	size_t len;
 
 	(void)state;
-	assert_int_equal(images_with_advice(mm_image, sizeof(mm_image), &first, 1, 18, &image,
-					    &len), 0);
+	assert_int_equal(images_with_bits(mm_image, sizeof(mm_image), &first, 1, VMA_MADVICE,
+					  1 << 18, &image, &len), 0);
 	assert_int_equal(len, sizeof(want));
 	assert_memory_equal(image, want, sizeof(want));
 	free(image);
-	assert_int_equal(images_with_advice(mm_image, sizeof(mm_image), &none, 1, 18, &image,
-					    &len), 0);
+	assert_int_equal(images_with_bits(mm_image, sizeof(mm_image), &first, 1, VMA_PROT, 4,
+					  &image, &len), 0);
+	assert_int_equal(len, sizeof(mm_image) + 2);
+	assert_memory_equal(image + 24, ((uint8_t []){ 0x28, 7, 0x78, 1 }), 4);
+	free(image);
+	assert_int_equal(images_with_bits(mm_image, sizeof(mm_image), &none, 1, VMA_MADVICE,
+					  1 << 18, &image, &len), 0);
 	assert_int_equal(len, sizeof(mm_image));
 	assert_memory_equal(image, mm_image, sizeof(mm_image));
 	free(image);
 }
 
-static void test_advice_broken(void **state)
+static void test_bits_broken(void **state)
 {
 	static const struct nvwa_range all = { 0, 1ULL << 47 };
 	uint8_t *image = NULL;
@@ -168,7 +173,8 @@ static void test_advice_broken(void **state)
 		uint8_t *cut = malloc(i ? i : 1);
 
 		memcpy(cut, mm_image, i);
-		assert_int_equal(images_with_advice(cut, i, &all, 1, 18, &image, &len), -EBADMSG);
+		assert_int_equal(images_with_bits(cut, i, &all, 1, VMA_MADVICE, 1 << 18, &image,
+						  &len), -EBADMSG);
 		free(cut);
 	}
 	assert_null(image);
@@ -340,8 +346,8 @@ int main(void)
 		cmocka_unit_test(test_written),
 		cmocka_unit_test(test_wide_count),
 		cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_advice),
-		cmocka_unit_test(test_advice_broken),
+		cmocka_unit_test(test_bits),
+		cmocka_unit_test(test_bits_broken),
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_unlock),
 		cmocka_unit_test(test_rseq),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Memory files (memfd_create): only open, mapped, sealed in every way, and of odd length. */
+/* Memory files (memfd_create): only open, mapped, sealed in every way, of odd length, and empty. */
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -21,6 +21,7 @@ static struct memfd {
 	{ { .name = "sealed", .seed = 133, .len = 4 * MIB }, ALL_SEALS, false, -1 },
 	{ { .name = "sealed and mapped", .seed = 134, .len = MIB }, ALL_SEALS, true, -1 },
 	{ { .name = "sparse", .seed = 135, .len = 8 * MIB, .stride = 64 }, 0, false, -1 },
+	{ { .name = "empty", .seed = 136 }, 0, false, -1 },
 };
 
 static bool is_filled(const struct memfd *m, size_t page)

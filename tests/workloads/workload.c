@@ -155,7 +155,7 @@ void page_check(const struct area *a, size_t page)
 
 void area_map(struct area *a, int flags)
 {
-	a->mem = mmap(NULL, a->len, PROT_READ | PROT_WRITE, flags, -1, 0);
+	a->mem = mmap(a->mem, a->len, PROT_READ | PROT_WRITE, flags, -1, 0);
 	if (a->mem == MAP_FAILED)
 		die(a->name);
 	/* khugepaged fills holes, at any time: what is in memory could not be compared. */

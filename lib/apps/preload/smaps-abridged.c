@@ -8,11 +8,25 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/record/keeper.h"
+
+/*
+ * criu puts a system call into the code of a process, where it first sees some. ptrace(2) cannot
+ * write into what is shared and read only, as PHP has it for its compiler, and should not into
+ * what is shared at all: it is none. Its images get that bit afterwards (lib/apps/dump.c).
+ */
+static void hide_shared_code(char *line)
+{
+	char *perms = strchr(line, ' ');
+
+	if (perms && strlen(perms) > 4 && perms[3] == 'x' && perms[4] == 's')
+		perms[3] = '-';
+}
 
 /* False if the two disagree on what there is. */
 static bool merge(FILE *maps, FILE *out, const struct nvwa_vma *vmas, size_t nr)
@@ -22,6 +36,7 @@ static bool merge(FILE *maps, FILE *out, const struct nvwa_vma *vmas, size_t nr)
 	size_t size = 0, i = 0;
 
 	while (getline(&line, &size, maps) > 0) {
+		hide_shared_code(line);
 		fputs(line, out);
 		if (sscanf(line, "%" SCNx64 "-", &start) != 1)
 			break;

@@ -8,7 +8,8 @@
 /*
  * A descriptor from which can be read, for each mapping of a stopped process
  * (its directory in /proc is open as dir), the line of smaps that names it and
- * the one with its flags, as the module (keeper) tells them. -1: errno says why.
+ * the one with its flags, as the module (keeper) tells them; what is shared does
+ * not look executable. -1: errno says why.
  */
 int smaps_abridged(int keeper, int dir, pid_t pid);
 
