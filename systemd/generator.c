@@ -21,7 +21,7 @@ int main(int argc, char **argv)
 		fputs("nvwa-generator: systemd runs this\n", stderr);
 		return 1;
 	}
-	if (!access(APPS_SETTLED, F_OK))
+	if (!access(APPS_FORGOTTEN, F_OK))
 		return 0;
 
 	r = apps_generate_units(NVWA_STATE_DIR, argv[2], &err);

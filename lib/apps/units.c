@@ -207,9 +207,9 @@ int apps_forget_units(struct error *err)
 	_cleanup_bus_ sd_bus *bus = NULL;
 	int r;
 
-	r = file_write(APPS_SETTLED, "", 0, 0644);
+	r = file_write(APPS_FORGOTTEN, "", 0, 0644);
 	if (r < 0)
-		return error_set(err, -r, "cannot write %s: %s", APPS_SETTLED, strerror(-r));
+		return error_set(err, -r, "cannot write %s: %s", APPS_FORGOTTEN, strerror(-r));
 	tmpfiles_forget(app_paths()->tmpfiles);
 	r = bus_open(&bus, err);
 	if (!r)

@@ -6,7 +6,7 @@
 #include "lib/base/error.h"
 
 /* While this file exists, nothing is generated. */
-#define APPS_SETTLED	"/run/nvwa/settled"
+#define APPS_FORGOTTEN	"/run/nvwa/forgotten"
 
 /* If this file of NVWA_STATE_DIR exists, all went on ahead of systemd: the boot is one as ever. */
 #define APPS_WHOLE	"whole"
