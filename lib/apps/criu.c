@@ -282,6 +282,11 @@ static const char *tail(const char *text, size_t max)
 	return start;
 }
 
+/* CRIU's words (criu/sk-unix.c) for what comes and goes, so that a check before need not see it. */
+#define OPEN_CONNECTION	"Can't dump half of stream unix connection"
+#define OPEN_MEANS	"it had a local connection to another program at that moment, which " \
+			"would not survive. Try again, or have both talk over TCP; "
+
 static int report_failure(const struct criu *criu, int status, int output, struct error *err)
 {
 	_cleanup_free_ char *log = NULL, *said = NULL;
@@ -304,7 +309,8 @@ static int report_failure(const struct criu *criu, int status, int output, struc
 		return error_set(err, EIO, "criu %s ended %s and said nothing. Is there room left "
 				 "in " NVWA_STATE_DIR "?", criu->argv[1], how);
 
-	return error_set(err, EIO, "criu %s ended %s; the end of what it said:\n%s%s",
+	return error_set(err, EIO, "%scriu %s ended %s; the end of what it said:\n%s%s",
+			 log && strstr(log, OPEN_CONNECTION) ? OPEN_MEANS : "",
 			 criu->argv[1], how, said ? tail(said, 200) : "",
 			 log ? tail(log, 600) : "");
 }
