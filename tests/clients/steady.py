@@ -4,9 +4,9 @@
 
 sql: psql inserts the next number into the table numbers of the database postgres and has it
 returned; a number that was inserted before, or a connection that ended, is an error. http: GET of
-/file, with keep-alive; every answer must be the first one. Neither connects again. Prints one line of
-JSON at SIGTERM, or when something was wrong; the exit status is 0 only if nothing was. With
---progress FILE the number of requests is kept in FILE.
+/file (--path) from port 80 (--port), with keep-alive; every answer must be the first one. Neither
+connects again. Prints one line of JSON at SIGTERM, or when something was wrong; the exit status is 0
+only if nothing was. With --progress FILE the number of requests is kept in FILE.
 """
 
 import argparse
@@ -22,10 +22,10 @@ PATIENCE_S = 300
 
 
 class Sql:
-    def __init__(self, host):
+    def __init__(self, args):
         # pylint: disable=consider-using-with
         self.psql = subprocess.Popen(
-            ["psql", "-h", host, "-U", "postgres", "-qtA", "-v", "ON_ERROR_STOP=1"],
+            ["psql", "-h", args.host, "-U", "postgres", "-qtA", "-v", "ON_ERROR_STOP=1"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.server = self.ask("SELECT pg_backend_pid();")
         self.number = 0
@@ -45,14 +45,15 @@ class Sql:
 
 
 class Http:
-    def __init__(self, host):
-        self.connection = http.client.HTTPConnection(host, timeout=PATIENCE_S)
+    def __init__(self, args):
+        self.path = args.path
+        self.connection = http.client.HTTPConnection(args.host, args.port, timeout=PATIENCE_S)
         self.connection.connect()
         self.socket = self.connection.sock
         self.body = None
 
     def request(self):
-        self.connection.request("GET", "/file")
+        self.connection.request("GET", self.path)
         answer = self.connection.getresponse()
         body = answer.read()
         if self.body is None:
@@ -98,9 +99,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kind", choices=("sql", "http"))
     parser.add_argument("host")
+    parser.add_argument("--port", type=int, default=80)
+    parser.add_argument("--path", default="/file")
     parser.add_argument("--progress", metavar="FILE")
     args = parser.parse_args()
-    return run({"sql": Sql, "http": Http}[args.kind](args.host), args.progress)
+    return run({"sql": Sql, "http": Http}[args.kind](args), args.progress)
 
 
 if __name__ == "__main__":
