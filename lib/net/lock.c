@@ -19,8 +19,8 @@
 #define NOTE_TIMEOUT	"24h"
 
 /*
- * Nor is the sender of a datagram told that nobody is there for it. Priority -400 comes before
- * connection tracking (NF_IP_PRI_CONNTRACK is -200, linux/netfilter_ipv4.h).
+ * What any lock has: the sender of a datagram is not told that nobody is there for it. Priority
+ * -400 comes before connection tracking (NF_IP_PRI_CONNTRACK is -200, linux/netfilter_ipv4.h).
  */
 #define LOCK_CHAINS	\
 	"add table " LOCK_TABLE "\n"	\
