@@ -13,6 +13,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "tests/unit/temp-dir.h"
 #include "tool/ahead.h"
 #include "tool/orders.h"
 
@@ -22,19 +23,7 @@
 		"tmpfs /run tmpfs rw,nosuid,nodev,noexec,relatime,mode=755 0 0\n" \
 		"/dev/vda / ext4 rw,noatime 0 0\n"
 
-static char dir[] = "/tmp/nvwa-test-XXXXXX";
-
-static int setup(void **state)
-{
-	(void)state;
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return tree_remove(dir);
-}
+static char *const dir = temp_dir;
 
 static void write_table(const char *name, const char *text)
 {
@@ -138,5 +127,5 @@ int main(void)
 		cmocka_unit_test(test_orders),
 	};
 
-	return cmocka_run_group_tests_name("ahead", tests, setup, teardown);
+	return cmocka_run_group_tests_name("ahead", tests, make_temp_dir, remove_temp_dir);
 }

@@ -19,21 +19,10 @@
 #include "lib/base/error.h"
 #include "lib/base/file.h"
 #include "lib/base/superblock.h"
+#include "tests/unit/temp-dir.h"
 
-static char dir[] = "/tmp/nvwa-test-XXXXXX";
+static char *const dir = temp_dir;
 static char path[PATH_MAX];
-
-static int make_dir(void **state)
-{
-	(void)state;
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	return tree_remove(dir);
-}
 
 static const char *in_dir(const char *name)
 {
@@ -220,5 +209,5 @@ int main(void)
 		cmocka_unit_test(knows_superblocks),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, make_temp_dir, remove_temp_dir);
 }

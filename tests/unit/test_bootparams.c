@@ -13,11 +13,12 @@
 #include "lib/base/file.h"
 #include "lib/kexec/bootparams.h"
 #include "lib/kexec/load.h"
+#include "tests/unit/temp-dir.h"
 
 #define PHYS	0x5000000
 #define MIB	(1ULL << 20)
 
-static char root[] = "/tmp/nvwa-test-XXXXXX";
+static char *const root = temp_dir;
 static struct image image;
 
 static int make_root(void **state)
@@ -28,7 +29,6 @@ static int make_root(void **state)
 	};
 	char path[PATH_MAX];
 
-	(void)state;
 	image.header.init_size = 0x2000000;
 	image.header.kernel_alignment = 2 * MIB;
 	image.header.cmdline_size = 2047;
@@ -37,16 +37,10 @@ static int make_root(void **state)
 	image.entry = 0x1000c43;
 	image.load_addr = 16 * MIB;
 	image.load_end = 76 * MIB;
-	if (!mkdtemp(root) ||
+	if (make_temp_dir(state) ||
 	    path_format(path, sizeof(path), "%s/sys/kernel/boot_params/data", root))
 		return -1;
 	return file_write(path, &running, sizeof(running), 0644);
-}
-
-static int remove_root(void **state)
-{
-	(void)state;
-	return tree_remove(root);
 }
 
 static const struct setup_data *find(const char *data, uint32_t type)
@@ -334,5 +328,5 @@ int main(void)
 		cmocka_unit_test(places_at_random),
 	};
 
-	return cmocka_run_group_tests(tests, make_root, remove_root);
+	return cmocka_run_group_tests(tests, make_root, remove_temp_dir);
 }

@@ -14,10 +14,11 @@
 #include "lib/base/file.h"
 #include "lib/base/param.h"
 #include "lib/kexec/cmdline.h"
+#include "tests/unit/temp-dir.h"
 
 #define ALWAYS	"nvwa=1 cryptomgr.notests rcupdate.rcu_expedited=1 nohibernate"
 
-static char root[] = "/tmp/nvwa-test-XXXXXX";
+static char *const root = temp_dir;
 
 static void put(const char *path, const char *text)
 {
@@ -25,18 +26,6 @@ static void put(const char *path, const char *text)
 
 	assert_int_equal(path_format(full, sizeof(full), "%s%s", root, path), 0);
 	assert_int_equal(file_write(full, text, strlen(text), 0644), 0);
-}
-
-static int make_root(void **state)
-{
-	(void)state;
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-	(void)state;
-	return tree_remove(root);
 }
 
 /* What follows a running kernel's command line; and again what follows that. */
@@ -256,5 +245,5 @@ int main(void)
 		cmocka_unit_test(finds_values),
 	};
 
-	return cmocka_run_group_tests(tests, make_root, remove_root);
+	return cmocka_run_group_tests(tests, make_temp_dir, remove_temp_dir);
 }

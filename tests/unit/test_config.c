@@ -11,25 +11,19 @@
 #include <cmocka.h>
 
 #include "lib/base/file.h"
+#include "tests/unit/temp-dir.h"
 #include "tool/config.h"
 
-static char dir[] = "/tmp/nvwa-test-XXXXXX";
+static char *const dir = temp_dir;
 static char restore[64], server[64];
 
 static int make_dir(void **state)
 {
-	(void)state;
-	if (!mkdtemp(dir))
+	if (make_temp_dir(state))
 		return -1;
 	snprintf(restore, sizeof(restore), "%s/" CONFIG_RESTORE, dir);
 	snprintf(server, sizeof(server), "%s/" CONFIG_SERVER, dir);
 	return 0;
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	return tree_remove(dir);
 }
 
 static int load(const char *restore_text, const char *server_text, struct config *config,
@@ -219,5 +213,5 @@ int main(void)
 		cmocka_unit_test(test_unreadable),
 	};
 
-	return cmocka_run_group_tests_name("config", tests, make_dir, remove_dir);
+	return cmocka_run_group_tests_name("config", tests, make_dir, remove_temp_dir);
 }

@@ -21,6 +21,7 @@
 #include "lib/apps/devfilter.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "tests/unit/temp-dir.h"
 
 #define LEN(list)	(sizeof(list) / sizeof((list)[0]))
 
@@ -181,7 +182,7 @@ static void test_carriable(void **state)
 	assert_false(devfilter_carriable(call, LEN(call)));
 }
 
-static char dir[] = "/tmp/nvwa-test-XXXXXX";
+static char *const dir = temp_dir;
 static char cgroup[128];	/* of our own; "" if we may have none */
 
 /* Whether a device can be opened in the control group: 0, or the error. */
@@ -209,8 +210,7 @@ static int setup(void **state)
 	static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
 	struct statfs fs;
 
-	(void)state;
-	if (!mkdtemp(dir))
+	if (make_temp_dir(state))
 		return -1;
 	for (size_t i = 0; i < LEN(places); i++) {
 		if (statfs(places[i], &fs) || fs.f_type != CGROUP2_SUPER_MAGIC)
@@ -226,10 +226,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	(void)state;
 	if (cgroup[0])
 		rmdir(cgroup);
-	return tree_remove(dir);
+	return remove_temp_dir(state);
 }
 
 static void test_nothing(void **state)

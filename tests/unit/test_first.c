@@ -12,24 +12,18 @@
 
 #include "lib/apps/first.h"
 #include "lib/base/file.h"
+#include "tests/unit/temp-dir.h"
 
-static char dir[] = "/tmp/nvwa-test-XXXXXX";
+static char *const dir = temp_dir;
 static char fstab[64], list[64];
 
 static int setup(void **state)
 {
-	(void)state;
-	if (!mkdtemp(dir))
+	if (make_temp_dir(state))
 		return -1;
 	snprintf(fstab, sizeof(fstab), "%s/fstab", dir);
 	snprintf(list, sizeof(list), "%s/links", dir);
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return tree_remove(dir);
 }
 
 static bool needed(const char *mounts, const char *links)
@@ -82,5 +76,5 @@ int main(void)
 		cmocka_unit_test(test_nothing_there),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, remove_temp_dir);
 }

@@ -12,23 +12,12 @@
 #include "lib/apps/ifupdown.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "tests/unit/temp-dir.h"
 
 #define PACKAGE	"/usr/lib/systemd/system/"
 #define OWNER	"/etc/systemd/system/"
 
-static char root[] = "/tmp/nvwa-test-XXXXXX";
-
-static int setup(void **state)
-{
-	(void)state;
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return tree_remove(root);
-}
+static char *const root = temp_dir;
 
 static void put(const char *name, const char *text)
 {
@@ -98,5 +87,5 @@ int main(void)
 		cmocka_unit_test(test_others),
 	};
 
-	return cmocka_run_group_tests_name("ifupdown", tests, setup, teardown);
+	return cmocka_run_group_tests_name("ifupdown", tests, make_temp_dir, remove_temp_dir);
 }

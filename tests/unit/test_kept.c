@@ -15,18 +15,18 @@
 
 #include "lib/base/file.h"
 #include "lib/kexec/kept.h"
+#include "tests/unit/temp-dir.h"
 
 #define RELEASE	"6.12.1-test"
 #define LEN	(256 * 1024)
 
-static char root[] = "/tmp/nvwa-test-XXXXXX";
+static char *const root = temp_dir;
 static char dir[64], file[80], image[64];
 static char kernel[LEN];
 
 static int make_root(void **state)
 {
-	(void)state;
-	if (!mkdtemp(root))
+	if (make_temp_dir(state))
 		return -1;
 	snprintf(dir, sizeof(dir), "%s/cache/nvwa", root);
 	snprintf(file, sizeof(file), "%s/kernel", dir);
@@ -34,12 +34,6 @@ static int make_root(void **state)
 	for (size_t i = 0; i < sizeof(kernel); i++)
 		kernel[i] = i * i >> 5;
 	return 0;
-}
-
-static int remove_root(void **state)
-{
-	(void)state;
-	return tree_remove(root);
 }
 
 static void keep(void)
@@ -243,5 +237,5 @@ int main(void)
 		cmocka_unit_test(says_what_stands_in_the_way),
 	};
 
-	return cmocka_run_group_tests_name("kept", tests, make_root, remove_root);
+	return cmocka_run_group_tests_name("kept", tests, make_root, remove_temp_dir);
 }

@@ -14,8 +14,9 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/net/links.h"
+#include "tests/unit/temp-dir.h"
 
-static char dir[] = "/tmp/nvwa-test-XXXXXX";
+static char *const dir = temp_dir;
 
 static void make_link(const char *name, const char *address, bool device)
 {
@@ -30,8 +31,7 @@ static void make_link(const char *name, const char *address, bool device)
 
 static int setup(void **state)
 {
-	(void)state;
-	if (!mkdtemp(dir))
+	if (make_temp_dir(state))
 		return -1;
 	make_link("lo", "00:00:00:00:00:00\n", false);
 	make_link("eth0", "52:54:00:00:00:01\n", true);
@@ -40,12 +40,6 @@ static int setup(void **state)
 	make_link("eth3", "52:54:00:00:00:0c\n", true);
 	make_link("br0", "52:54:00:00:00:02\n", false);
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return tree_remove(dir);
 }
 
 /* The plan as "from>to from>to". */
@@ -105,5 +99,5 @@ int main(void)
 		cmocka_unit_test(test_odd_lines),
 	};
 
-	return cmocka_run_group_tests_name("links", tests, setup, teardown);
+	return cmocka_run_group_tests_name("links", tests, setup, remove_temp_dir);
 }

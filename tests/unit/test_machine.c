@@ -11,24 +11,13 @@
 #include <cmocka.h>
 
 #include "lib/base/file.h"
+#include "tests/unit/temp-dir.h"
 #include "tool/machine.h"
 
 #define LOCKDOWN	"/sys/kernel/security/lockdown"
 #define SECURE_BOOT	"/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
-static char root[] = "/tmp/nvwa-test-XXXXXX";
-
-static int make_root(void **state)
-{
-	(void)state;
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-	(void)state;
-	return tree_remove(root);
-}
+static char *const root = temp_dir;
 
 static void put(const char *path, const char *data, size_t len)
 {
@@ -128,5 +117,5 @@ int main(void)
 		cmocka_unit_test(test_clock_doubt),
 	};
 
-	return cmocka_run_group_tests_name("machine", tests, make_root, remove_root);
+	return cmocka_run_group_tests_name("machine", tests, make_temp_dir, remove_temp_dir);
 }

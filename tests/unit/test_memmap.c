@@ -15,12 +15,13 @@
 #include "lib/base/file.h"
 #include "lib/kexec/memmap.h"
 #include "lib/kexec/zones.h"
+#include "tests/unit/temp-dir.h"
 
 #define MIB	(1ULL << 20)
 #define GIB	(1ULL << 30)
 #define BLOCK	(128 * MIB)
 
-static char root[] = "/tmp/nvwa-test-XXXXXX";
+static char *const root = temp_dir;
 
 static void put(const char *path, const char *text)
 {
@@ -28,18 +29,6 @@ static void put(const char *path, const char *text)
 
 	assert_int_equal(path_format(full, sizeof(full), "%s%s", root, path), 0);
 	assert_int_equal(file_write(full, text, strlen(text), 0644), 0);
-}
-
-static int make_root(void **state)
-{
-	(void)state;
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-	(void)state;
-	return tree_remove(root);
 }
 
 /* One entry of /sys/firmware/memmap; end is the last byte, as there. */
@@ -427,5 +416,5 @@ int main(void)
 		cmocka_unit_test(knows_what_buffers_may_take),
 	};
 
-	return cmocka_run_group_tests(tests, make_root, remove_root);
+	return cmocka_run_group_tests(tests, make_temp_dir, remove_temp_dir);
 }

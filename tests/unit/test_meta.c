@@ -12,20 +12,9 @@
 
 #include "lib/apps/meta.h"
 #include "lib/base/file.h"
+#include "tests/unit/temp-dir.h"
 
-static char dir[] = "/tmp/test_meta.XXXXXX";
-
-static int setup(void **state)
-{
-	(void)state;
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return tree_remove(dir);
-}
+static char *const dir = temp_dir;
 
 static void test_extras(void **state)
 {
@@ -90,5 +79,5 @@ int main(void)
 		cmocka_unit_test(test_refused),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, make_temp_dir, remove_temp_dir);
 }

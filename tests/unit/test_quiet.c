@@ -14,10 +14,11 @@
 #include "init/init.h"
 #include "lib/base/file.h"
 #include "lib/kexec/quiet.h"
+#include "tests/unit/temp-dir.h"
 
 #define PCI	"/sys/bus/pci/devices"
 
-static char root[] = "/tmp/nvwa-test-XXXXXX";
+static char *const root = temp_dir;
 
 static void put(const char *device, const char *name, const void *data, size_t len)
 {
@@ -52,8 +53,7 @@ static void device(const char *name, unsigned int class, const char *driver, boo
 
 static int make_root(void **state)
 {
-	(void)state;
-	if (!mkdtemp(root))
+	if (make_temp_dir(state))
 		return -1;
 	device("0000:00:00.0", 0x060000, NULL, true);
 	device("0000:00:01.0", 0x060400, "pcieport", true);
@@ -67,12 +67,6 @@ static int make_root(void **state)
 	device("0000:04:00.0", 0x010400, "megaraid_sas", true);
 	device("0000:05:00.0", 0x118000, "unheard-of", true);
 	return 0;
-}
-
-static int remove_root(void **state)
-{
-	(void)state;
-	return tree_remove(root);
 }
 
 /* "name" of those that are quieted, "-name" of the others. */
@@ -144,5 +138,5 @@ int main(void)
 		cmocka_unit_test(test_masters),
 	};
 
-	return cmocka_run_group_tests_name("quiet", tests, make_root, remove_root);
+	return cmocka_run_group_tests_name("quiet", tests, make_root, remove_temp_dir);
 }

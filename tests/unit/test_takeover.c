@@ -19,20 +19,9 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/base/pass-fd.h"
+#include "tests/unit/temp-dir.h"
 
-static char dir[] = "/tmp/nvwa-test-XXXXXX";
-
-static int setup(void **state)
-{
-	(void)state;
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return tree_remove(dir);
-}
+static char *const dir = temp_dir;
 
 static void put(const char *name, const char *unit)
 {
@@ -212,5 +201,5 @@ int main(void)
 		cmocka_unit_test(test_pass_nothing),
 	};
 
-	return cmocka_run_group_tests_name("takeover", tests, setup, teardown);
+	return cmocka_run_group_tests_name("takeover", tests, make_temp_dir, remove_temp_dir);
 }

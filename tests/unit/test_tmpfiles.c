@@ -14,26 +14,20 @@
 #include "lib/apps/tmpfiles.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "tests/unit/temp-dir.h"
 
 #define OLD	"0123456789abcdef0123456789abcdef"
 #define OLDER	"fedcba9876543210fedcba9876543210"
 
-static char root[] = "/tmp/nvwa-test-XXXXXX";
+static char *const root = temp_dir;
 static char run[64];
 
 static int setup(void **state)
 {
-	(void)state;
-	if (!mkdtemp(root))
+	if (make_temp_dir(state))
 		return -1;
 	snprintf(run, sizeof(run), "%s/run", root);
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return tree_remove(root);
 }
 
 static void make_dir(const char *fmt, const char *id)
@@ -105,5 +99,5 @@ int main(void)
 		cmocka_unit_test(test_private),
 	};
 
-	return cmocka_run_group_tests_name("tmpfiles", tests, setup, teardown);
+	return cmocka_run_group_tests_name("tmpfiles", tests, setup, remove_temp_dir);
 }
