@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -171,19 +170,17 @@ static int read_from_within(pid_t pid, char **text)
 
 int mountinfo_text(pid_t pid, char **text)
 {
-	char path[64], root[PATH_MAX];
+	const int chrooted = proc_is_chrooted(pid);
 	uint64_t ours, theirs;
+	char path[64];
 	int r;
 
-	snprintf(path, sizeof(path), "/proc/%d/root", pid);
-	r = proc_readlink(path, root, sizeof(root));
-	if (!r)
-		r = proc_ns(0, "mnt", &ours);
+	r = chrooted < 0 ? chrooted : proc_ns(0, "mnt", &ours);
 	if (!r)
 		r = proc_ns(pid, "mnt", &theirs);
 	if (r < 0)
 		return r;
-	if (strcmp(root, "/") && ours != theirs)
+	if (chrooted && ours != theirs)
 		return read_from_within(pid, text);
 	snprintf(path, sizeof(path), "/proc/%d/mountinfo", ours == theirs ? getpid() : pid);
 

@@ -110,6 +110,17 @@ int proc_ns(pid_t pid, const char *name, uint64_t *ino)
 	return 0;
 }
 
+int proc_is_chrooted(pid_t pid)
+{
+	char path[64], root[PATH_MAX];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%d/root", pid);
+	r = proc_readlink(path, root, sizeof(root));
+
+	return r < 0 ? r : strcmp(root, "/") != 0;
+}
+
 static int compare_ints(const void *a, const void *b)
 {
 	int x = *(const int *)a, y = *(const int *)b;

@@ -47,6 +47,9 @@ int proc_tree(pid_t pid, pid_t **pids, size_t *nr);
 /* Like readlink(), 0-terminated, -ENAMETOOLONG if it does not fit. */
 int proc_readlink(const char *path, char *buf, size_t size);
 
+/* Is its root directory another one than that of its mount namespace? 1, 0, or an error. */
+int proc_is_chrooted(pid_t pid);
+
 /* The id of this boot, as in names: without dashes. */
 int proc_boot_id(char *id, size_t size);
 

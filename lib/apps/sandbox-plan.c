@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -342,15 +341,6 @@ static int has_own(pid_t pid, const char *name)
 	return r < 0 ? r : theirs != first;
 }
 
-static bool has_other_root(pid_t pid)
-{
-	char path[64], root[PATH_MAX];
-
-	snprintf(path, sizeof(path), "/proc/%d/root", pid);
-
-	return proc_readlink(path, root, sizeof(root)) < 0 || strcmp(root, "/");
-}
-
 static int plan_namespaces(struct plan *p)
 {
 	static const char *const others[] = { "ipc", "net", "cgroup", "pid" };
@@ -369,7 +359,7 @@ static int plan_namespaces(struct plan *p)
 	if (r >= 0)
 		r = has_own(p->pid, "mnt");
 	/* What it sees is looked at through its root directory. */
-	if (r > 0 && has_other_root(p->pid))
+	if (r > 0 && proc_is_chrooted(p->pid))
 		return error_set(p->err, ENOTSUP, "it has changed its root directory");
 	if (r > 0)
 		r = mountinfo_read(1, &p->host);

@@ -36,7 +36,7 @@ static int get_option(int fd, int level, int option, int *value)
 	return getsockopt(fd, level, option, value, &len) ? -errno : 0;
 }
 
-/* A TCP socket, as one of ours; -ENOENT if it is something else. */
+/* A TCP socket, as one of ours; -ENOENT if it is something else, or gone. */
 static int take_tcp(const struct open_file *f)
 {
 	_cleanup_close_ int fd = -1;
@@ -46,7 +46,7 @@ static int take_tcp(const struct open_file *f)
 		return -ENOENT;
 	fd = pidfd_take(f->pid, f->fd);
 	if (fd < 0)
-		return fd;
+		return fd == -EBADF || fd == -ESRCH ? -ENOENT : fd;
 	if (get_option(fd, SOL_SOCKET, SO_TYPE, &type) < 0 || type != SOCK_STREAM ||
 	    get_option(fd, SOL_SOCKET, SO_PROTOCOL, &protocol) < 0 || protocol != IPPROTO_TCP)
 		return -ENOENT;
@@ -61,10 +61,8 @@ static int note_socket(void *ctx, const struct open_file *f)
 	struct app_socket *s;
 	int reuse;
 
-	if (fd == -ENOENT || fd == -EBADF || fd == -ESRCH)
-		return 0;
 	if (fd < 0)
-		return fd;
+		return fd == -ENOENT ? 0 : fd;
 	if (get_option(fd, SOL_SOCKET, SO_REUSEADDR, &reuse) < 0)
 		return 0;
 
@@ -126,10 +124,8 @@ static int note_port(void *ctx, const struct open_file *f)
 	socklen_t len = sizeof(local);
 	bool *used = ctx;
 
-	if (fd == -ENOENT || fd == -EBADF || fd == -ESRCH)
-		return 0;
 	if (fd < 0)
-		return fd;
+		return fd == -ENOENT ? 0 : fd;
 	if (getsockname(fd, &local.any, &len))
 		return -errno;
 	if (local.any.sa_family == AF_INET)
