@@ -12,6 +12,7 @@
 
 #include "init/init.h"
 #include "lib/base/clock.h"
+#include "lib/kexec/cmdline.h"
 #include "lib/kexec/hugepages.h"
 #include "lib/kexec/online.h"
 
@@ -24,6 +25,7 @@ static void boot_without_record(int keeper, const char *why)
 		boot_again("this machine's memory cannot be added");
 	memory_release(keeper);
 	online_as_before(NVWA_STATE_DIR "/" ONLINE_CHOICE);
+	cmdline_lift_guards("");
 	hugepages_allow(NVWA_STATE_DIR "/" HUGEPAGES_CHOICE);
 }
 

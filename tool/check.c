@@ -18,12 +18,14 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/base/json.h"
+#include "lib/kexec/boot-once.h"
 #include "lib/kexec/memmap.h"
 #include "lib/kexec/park.h"
 #include "lib/kexec/quiet.h"
 #include "lib/kexec/target.h"
 #include "lib/record/keeper.h"
 #include "tool/ahead.h"
+#include "tool/attempt.h"
 #include "tool/common.h"
 #include "tool/machine.h"
 #include "tool/verbs.h"
@@ -178,6 +180,10 @@ static void check_target(struct check *c)
 			 "--force %s", release, release);
 		add_reason(c, true, EXIT_SAME, NULL, text);
 	}
+	r = c->force ? 0 : attempt_check(release, &err);
+	if (r < 0)
+		refuse(c, EXIT_TARGET, &err, r);
+	memset(&err, 0, sizeof(err));
 	r = target_open(release, c->config->extra_cmdline, &c->result->target, &err);
 	if (r < 0) {
 		refuse(c, target_code(r), &err, r);
@@ -405,6 +411,21 @@ static void check_lost(struct check *c)
 			   "movablecore=, movable_node) is ordinary memory after the update");
 }
 
+/* What becomes of the machine if the next kernel dies at once. */
+static void check_boot_loader(struct check *c)
+{
+	_cleanup_free_ char *entry = NULL, *text = NULL;
+	struct error err = { 0 };
+
+	if (boot_once_find("", c->result->running, &entry, &err) == 0)
+		return;
+	if (asprintf(&text, "if the next kernel dies before its programs go on, the machine resets "
+		     "and starts what its boot loader starts by default, as that cannot be told to "
+		     "start %s: %s", c->result->running, err.text) < 0)
+		abort();
+	add_reason(c, false, EXIT_OK, NULL, text);
+}
+
 /* Programs that have to wait until systemd has brought what they need. */
 static void check_ahead(struct check *c)
 {
@@ -507,6 +528,7 @@ int check_run(const struct config *config, const char *release, bool force,
 	check_memory(&c);
 	check_shared(&c);
 	check_lost(&c);
+	check_boot_loader(&c);
 	check_devices(&c);
 	for (size_t i = 0; i < c.nr_apps; i++)
 		app_free(&c.apps[i]);

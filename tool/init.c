@@ -17,6 +17,7 @@
 #include "lib/base/file.h"
 #include "lib/kexec/target.h"
 #include "lib/net/net.h"
+#include "tool/attempt.h"
 #include "tool/carry.h"
 #include "tool/common.h"
 #include "tool/verbs.h"
@@ -118,6 +119,7 @@ static int clean_old_side(void)
 		note(target_unload(), "cannot unload the next kernel", &err, &status);
 		printf("the loaded kernel is unloaded\n");
 	}
+	note(attempt_end(&err), "the update stays noted as one that failed", &err, &status);
 	note(tree_remove(CARRY_OUT_DIR), "cannot remove " CARRY_OUT_DIR, &err, &status);
 	return status;
 }

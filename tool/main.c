@@ -14,7 +14,7 @@ const struct verb verbs[] = {
 		"check", verb_check, "[RELEASE]",
 		"say whether an update could be done, and what stands against it",
 		(const struct verb_flag[]) {
-			{ "--force", "do not mind that RELEASE is the running kernel" },
+			{ "--force", "do not mind that RELEASE runs, or failed the last time" },
 			FLAG_JSON,
 			FLAG_CONFIG,
 			{ },
@@ -23,7 +23,7 @@ const struct verb verbs[] = {
 		"prepare", verb_prepare, "[RELEASE]",
 		"do what takes long of an update beforehand, and keep it",
 		(const struct verb_flag[]) {
-			{ "--force", "do not mind that RELEASE is the running kernel" },
+			{ "--force", "do not mind that RELEASE runs, or failed the last time" },
 			{ "--remove", "remove what is kept" },
 			FLAG_CONFIG,
 			{ },
@@ -33,7 +33,7 @@ const struct verb verbs[] = {
 		"change to another kernel; what is configured runs on",
 		(const struct verb_flag[]) {
 			{ "--dry-run", "only check" },
-			{ "--force", "do not mind that RELEASE is the running kernel" },
+			{ "--force", "do not mind that RELEASE runs, or failed the last time" },
 			FLAG_CONFIG,
 			{ },
 		}, false,

@@ -33,6 +33,7 @@
 #include "lib/net/net.h"
 #include "lib/record/keeper.h"
 #include "tool/ahead.h"
+#include "tool/attempt.h"
 #include "tool/carry.h"
 #include "tool/common.h"
 #include "tool/config.h"
@@ -548,6 +549,11 @@ static int resume_settle(void)
 			status = EXIT_FAILURE;
 	}
 	json_object_put(update);
+	memset(&err, 0, sizeof(err));
+	if (attempt_end(&err) < 0) {
+		complain("%s", err.text);
+		status = EXIT_FAILURE;
+	}
 	if (file_write(NVWA_STATE_DIR "/" CARRY_SETTLED, "", 0, 0644) < 0)
 		status = EXIT_FAILURE;
 	return status;

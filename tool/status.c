@@ -16,6 +16,7 @@
 #include "lib/base/file.h"
 #include "lib/base/json.h"
 #include "lib/record/keeper.h"
+#include "tool/attempt.h"
 #include "tool/carry.h"
 #include "tool/common.h"
 #include "tool/config.h"
@@ -135,6 +136,7 @@ static struct json_object *collect(const struct config *config)
 	put_file(root, "failure", NVWA_STATE_DIR "/" CARRY_FAILED);
 	json_object_object_add(root, "prepared", prepared_json());
 	json_object_object_add(root, "configured", configured(config));
+	json_object_object_add(root, "failed", attempt_failed());
 	json_object_object_add(root, "last", json_object_from_file(CARRY_LAST));
 	return root;
 }
@@ -193,6 +195,14 @@ static void print_last(struct json_object *last)
 		       json_object_get_string(json_object_array_get_idx(notes, i)));
 }
 
+/* The note is root's alone: others see the last update that came to its end. */
+static void print_failed(struct json_object *failed)
+{
+	printf("\nfailed       %s -> %s: that kernel died, could not take the programs over, "
+	       "or the machine was reset\n", json_text(failed, "from"), json_text(failed, "to"));
+	print_when("  started    ", json_number(failed, "started"));
+}
+
 static void print_state(struct json_object *root)
 {
 	const char *state = json_text(root, "state");
@@ -230,6 +240,8 @@ static void print_status(struct json_object *root)
 	}
 	if (json_length(apps) == 0)
 		printf("  nothing\n");
+	if (json_get(root, "failed"))
+		print_failed(json_get(root, "failed"));
 	if (last)
 		print_last(last);
 	else

@@ -35,6 +35,7 @@
 #include "lib/net/net.h"
 #include "lib/record/keeper.h"
 #include "tool/ahead.h"
+#include "tool/attempt.h"
 #include "tool/carry.h"
 #include "tool/check.h"
 #include "tool/common.h"
@@ -309,8 +310,10 @@ static int prepare(struct update *u)
 	if (r < 0)
 		return r;
 	u->nr_ahead = r;
-	sync();
-	return 0;
+	r = attempt_begin(u->nonce_hex, u->running.release, u->release, &u->err);
+	if (r == 0)
+		sync();
+	return r;
 }
 
 static int capture(struct update *u, const struct app_memory *memory)
@@ -480,9 +483,11 @@ static int freeze(struct update *u)
 	return r;
 }
 
-/* Sysctls that nvwa-init sets for the time of the restore; settle puts these back. */
+/* Sysctls that are others for the time of the restore; settle puts these back. */
 static const char *const lent_sysctls[] = {
 	"vm/overcommit_memory",	/* an address space larger than the RAM that is online yet */
+	/* Until then a kernel that panics or hangs resets the machine, see lib/kexec/cmdline.c. */
+	"kernel/panic", "kernel/softlockup_panic", "kernel/hardlockup_panic",
 };
 
 /* A tmpfs is given shares of the RAM that is there when it is mounted: {path: its sizes}. */
@@ -659,6 +664,8 @@ static void roll_back(struct update *u)
 	if (u->loaded)
 		target_unload();
 	if (u->stopped && quiesce_start(u->stopped, &err) < 0)
+		complain("%s", err.text);
+	if (attempt_end(&err) < 0)
 		complain("%s", err.text);
 	tree_remove(CARRY_OUT_DIR);
 }

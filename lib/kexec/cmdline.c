@@ -43,6 +43,20 @@ static const struct {
 	{ "nohibernate", NULL,
 	  "an image on disk is older than this machine's memory, and one made now would be "
 	  "refused by the kernel that is to resume it, as its memory map is another" },
+	{ "panic=10", NULL,
+	  "a kernel that panics before the update has settled resets the machine" },
+	{ "softlockup_panic=1", NULL, "the same of one that hangs, and still takes interrupts" },
+	{ "nmi_watchdog=panic", NULL, "the same of one that takes no interrupts, where the "
+	  "processor can count for the watchdog" },
+};
+
+/* Of these, what makes a kernel that dies reset the machine, and where it is put back. */
+static const struct {
+	const char *text, *sysctl;
+} guards[] = {
+	{ "panic=10", "kernel/panic" },
+	{ "softlockup_panic=1", "kernel/softlockup_panic" },
+	{ "nmi_watchdog=panic", "kernel/hardlockup_panic" },
 };
 
 static bool has_param(const char *cmdline, const char *name)
@@ -231,4 +245,27 @@ int cmdline_next(const char *sysroot, const struct cmdline_facts *facts, char **
 	if (!r)
 		*next = steal_ptr(text);
 	return r;
+}
+
+void cmdline_lift_guards(const char *sysroot)
+{
+	_cleanup_free_ char *cmdline = NULL;
+	const char *pos, *token;
+	char path[PATH_MAX];
+	bool ours = false;
+	size_t len;
+
+	if (path_format(path, sizeof(path), "%s/proc/cmdline", sysroot) ||
+	    file_read(path, &cmdline, NULL))
+		return;
+	pos = cmdline;
+	while ((token = param_next(&pos, &len)) && !param_is(token, len, "--")) {
+		ours = ours || param_is(token, len, MARKER);
+		for (size_t i = 0; ours && i < sizeof(guards) / sizeof(guards[0]); i++) {
+			if (param_is(token, len, guards[i].text) &&
+			    !path_format(path, sizeof(path), "%s/proc/sys/%s", sysroot,
+					 guards[i].sysctl))
+				file_write(path, "0", 1, 0644);
+		}
+	}
 }

@@ -36,4 +36,10 @@ int cmdline_check_extra(const char *extra, struct error *err);
 int cmdline_next(const char *sysroot, const struct cmdline_facts *facts, char **next,
 		 struct error *err);
 
+/*
+ * In a kernel whose update came to nothing: a panic or a hang is again what it is by the
+ * kernel's own default, where nvwa has said otherwise and not the machine's owner.
+ */
+void cmdline_lift_guards(const char *sysroot);
+
 #endif

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/reboot.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
@@ -65,6 +66,21 @@ static bool is_installed(const char *release)
 	       !image_path(release, path, sizeof(path)) &&
 	       !path_format(path, sizeof(path), MODULES_DIR "/%s/modules.dep", release) &&
 	       !access(path, F_OK);
+}
+
+int target_image_id(const char *release, char **id)
+{
+	struct stat st;
+	char path[PATH_MAX];
+	int r = image_path(release, path, sizeof(path));
+
+	if (!r && stat(path, &st))
+		r = -errno;
+	if (!r && asprintf(id, "%llu %lld %lld.%09ld", (unsigned long long)st.st_ino,
+			   (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+			   st.st_mtim.tv_nsec) < 0)
+		r = -ENOMEM;
+	return r;
 }
 
 static int newest_first(const void *a, const void *b)

@@ -19,6 +19,9 @@ struct target;
 int target_installed(char ***releases);
 void target_list_free(char **releases);
 
+/* What tells the image of an installed release from any other file; *id is malloc()ed. */
+int target_image_id(const char *release, char **id);
+
 /*
  * Everything about a release that can be wrong, found out with nothing
  * touched: not installed; image no kernel, truncated, or compressed in a way

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Of two programs that go ahead of systemd one cannot be restored: once as criu fails, once as it hangs.
-# The other one goes on, the machine boots, and the report tells.
+# The other one goes on, the machine boots, and the report tells. At last a next kernel that panics: the
+# machine comes up again with the kernel that it had, and does not try the other one a second time.
 
 # shellcheck disable=SC2016 # the guest's shell and jq expand
 # shellcheck source=tests/lib.sh
@@ -9,7 +10,10 @@
 
 port=7
 make -s -C "$tests_dir/workloads" || give_up "the workloads compile"
-guest_up --suite trixie --kernel 6.12 --memory 2048 --cpus 2
+extra_debs=(grub2-common)
+# Nothing about panic=, as on most machines.
+guest_up --suite trixie --kernel 6.12 --memory 2048 --cpus 2 --cmdline "oops=panic panic_on_warn=1"
+guest 'mkdir -p /boot/grub && update-grub' >"$out/grub.log" 2>&1 || give_up "GRUB is configured" "$(cat "$out/grub.log")"
 "$top/lab/push" "$top/build/tests/workloads/echo" /usr/local/bin/
 # In the place of criu: of images in a directory that /root/bad names it restores none.
 guest 'cat >/root/criu && chmod +x /root/criu
@@ -55,11 +59,39 @@ update() {
 		test "$(awk "/MemTotal/ { print \$2 }" /proc/meminfo)" -gt 1900000'
 }
 
+# What the boot loader is to start at the next reset; nothing if it was told nothing.
+next_entry() {
+	guest 'grub-editenv /boot/grub/grubenv list' | sed -n 's/^next_entry=//p'
+}
+
 update "$(lab_kernel trixie 7)" "exit 1"
+is "until it settled a panic or a hang would have reset the machine, and does not any more" \
+	"$(guest 'grep -o "panic=10 softlockup_panic=1 nmi_watchdog=panic" /proc/cmdline
+		cd /proc/sys/kernel && cat panic softlockup_panic hardlockup_panic' | paste -sd' ')" \
+	"panic=10 softlockup_panic=1 nmi_watchdog=panic 0 0 0"
+is "the boot loader has its own choice again" "$(next_entry)" ""
 is "the kernel's log has criu's end" "$(guest "dmesg | grep -c 'is not resumed: criu restore ended with status 1'")" 1
 update "$(lab_kernel trixie 6.12)" "sleep 10000"
 like "nvwa-init says that it gave up" "$(guest 'dmesg | grep nvwa-init')" \
 	"programs were not restored within 360 s"
 is "no criu is left" "$(guest 'pgrep -c criu')" 0
 no_splats
+
+# panic_on_taint: the next kernel panics when nvwa.ko, which is not of its source, is inserted.
+seven=$(lab_kernel trixie 7)
+guest "echo 'extra_cmdline: panic_on_taint=0x1000' >/etc/nvwa/nvwa-server.yaml"
+restore_config "" "$good"
+boot=$(guest_boot_id)
+guest "nvwa update $seven" >"$out/update.log" 2>&1
+"$top/lab/wait-boot" --deadline 900 "$boot" >/dev/null || give_up "the machine comes up after a panic"
+is "it has the kernel that it had" "$(guest_release)" "$(lab_kernel trixie 6.12)"
+ok "the next one did panic" grep -q 'panic_on_taint set' "$("$top/lab/console" --path)"
+is "the boot loader was told to start that one" \
+	"$(next_entry | sed 's/.*>//; s/-advanced-.*//')" "gnulinux-$(lab_kernel trixie 6.12)"
+is "the status tells of it" "$(guest nvwa status --json | jq -r '.state, .failed.to' | paste -sd' ')" \
+	"idle $seven"
+restore_config ""
+like "the one that panicked is not tried again" "$(guest "nvwa check $seven" 2>&1; echo "status $?")" \
+	"that was begun at .* never came to its end.*--force.*status 17"
+is "but if somebody insists" "$(guest "nvwa check --force $seven" >/dev/null 2>&1; echo $?)" 0
 done_testing

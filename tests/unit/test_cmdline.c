@@ -11,12 +11,16 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/base/param.h"
 #include "lib/kexec/cmdline.h"
 #include "tests/unit/temp-dir.h"
 
-#define ALWAYS	"nvwa=1 cryptomgr.notests rcupdate.rcu_expedited=1 nohibernate"
+#define LOCKUPS	"softlockup_panic=1 nmi_watchdog=panic"
+#define GUARDS	"panic=10 " LOCKUPS
+#define FIRST	"nvwa=1 cryptomgr.notests rcupdate.rcu_expedited=1"
+#define ALWAYS	FIRST " nohibernate " GUARDS
 
 static char *const root = temp_dir;
 
@@ -46,7 +50,8 @@ static void expect(const char *running, unsigned int khz, const char *wanted)
 static void passes_on(void **state)
 {
 	(void)state;
-	expect("root=/dev/vda ro quiet panic=5\n", 0, "root=/dev/vda ro quiet panic=5 " ALWAYS);
+	expect("root=/dev/vda ro quiet panic=5\n", 0,
+	       "root=/dev/vda ro quiet panic=5 " FIRST " nohibernate " LOCKUPS);
 	expect("dyndbg=\"file a.c +p\" quiet\n", 0, "dyndbg=\"file a.c +p\" quiet " ALWAYS);
 	expect("\n", 0, ALWAYS);
 }
@@ -113,8 +118,7 @@ static void refuses(void **state)
 static void adds_what_the_owner_wants(void **state)
 {
 	struct cmdline_facts facts = { .extra = " loglevel=6\n x=\"a b\"  nohibernate" };
-	const char *wanted = "quiet nvwa=1 cryptomgr.notests rcupdate.rcu_expedited=1 "
-			     "loglevel=6 x=\"a b\" nohibernate -- 3";
+	const char *wanted = "quiet " FIRST " " GUARDS " loglevel=6 x=\"a b\" nohibernate -- 3";
 	struct error err = { 0 };
 	char *next;
 
@@ -172,16 +176,16 @@ static void adds_what_the_machine_allows(void **state)
 	put("/proc/interrupts", "  CPU0\n  0:  9  IO-APIC  2-edge  timer\n");
 	expect("quiet\n", 2596123,
 	       "quiet nvwa=1 tsc=reliable no_timer_check cryptomgr.notests "
-	       "rcupdate.rcu_expedited=1 nohibernate tsc_early_khz=2596123");
+	       "rcupdate.rcu_expedited=1 nohibernate " GUARDS " tsc_early_khz=2596123");
 	/* The owner's word counts. */
 	expect("tsc=nowatchdog tsc-early-khz=1 nohibernate\n", 2596123,
 	       "tsc=nowatchdog tsc-early-khz=1 nohibernate nvwa=1 no_timer_check cryptomgr.notests "
-	       "rcupdate.rcu_expedited=1");
+	       "rcupdate.rcu_expedited=1 " GUARDS);
 
 	put("/sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet\n");
 	put("/proc/sys/crypto/fips_enabled", "1\n");
 	put("/sys/kernel/realtime", "1\n");
-	expect("quiet\n", 2596123, "quiet nvwa=1 no_timer_check nohibernate");
+	expect("quiet\n", 2596123, "quiet nvwa=1 no_timer_check nohibernate " GUARDS);
 	assert_int_equal(tree_remove(root), 0);
 }
 
@@ -229,6 +233,34 @@ static void finds_values(void **state)
 	assert_null(value);
 }
 
+static void expect_file(const char *path, const char *wanted)
+{
+	_cleanup_free_ char *text = NULL;
+	char full[PATH_MAX];
+
+	assert_int_equal(path_format(full, sizeof(full), "%s%s", root, path), 0);
+	assert_int_equal(file_read(full, &text, NULL), 0);
+	assert_string_equal(text, wanted);
+}
+
+/* What the owner said stays, and so does what was said of something else. */
+static void lifts_its_guards_only(void **state)
+{
+	(void)state;
+	put("/proc/sys/kernel/panic", "10");
+	put("/proc/sys/kernel/softlockup_panic", "1");
+	put("/proc/sys/kernel/hardlockup_panic", "1");
+	put("/proc/cmdline", "quiet panic=10 nvwa=1 " LOCKUPS " -- panic=10\n");
+	cmdline_lift_guards(root);
+	expect_file("/proc/sys/kernel/panic", "10");
+	expect_file("/proc/sys/kernel/softlockup_panic", "0");
+	expect_file("/proc/sys/kernel/hardlockup_panic", "0");
+
+	put("/proc/cmdline", "quiet nvwa=1 " GUARDS "\n");
+	cmdline_lift_guards(root);
+	expect_file("/proc/sys/kernel/panic", "0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +275,7 @@ int main(void)
 		cmocka_unit_test(says_sizes_of_all_memory),
 		cmocka_unit_test(knows_its_own),
 		cmocka_unit_test(finds_values),
+		cmocka_unit_test(lifts_its_guards_only),
 	};
 
 	return cmocka_run_group_tests(tests, make_temp_dir, remove_temp_dir);
