@@ -194,8 +194,16 @@ bench: setup
 	$(MAKE) deb modules
 	bench/run $(if $(BENCH),--only $(BENCH))
 
-deb: all
-	packaging/deb $(B)
+# Directories as well: something may have gone from them.
+DEBS		:= $(B)/nvwa_$(VERSION)_amd64.deb $(B)/nvwa-dkms_$(VERSION)_all.deb
+DEB_SRC		:= Makefile lab/kernels.list doc/cmdline.md .gitignore $(foreach dir,kmod kmod/compat \
+		   uapi man completion systemd packaging packaging/debian packaging/etc,\
+		   $(dir) $(wildcard $(dir)/*))
+
+deb: $(DEBS)
+
+$(DEBS) &: $(PROGRAMS) $(DEB_SRC)
+	+packaging/deb $(B)
 
 # nvwa.ko for every kernel of the lab, built in the lab, as packages.
 modules:

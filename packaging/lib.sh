@@ -27,11 +27,33 @@ fill() {
 	printf '%s\n' "$text"
 }
 
-# make_deb KIND STAGE OUT [NAME=VALUE...]: pack the tree STAGE with the control
-# files packaging/debian/KIND.*. Prints the package's file name.
+# module_source DIR: what nvwa.ko is built from, as nvwa-dkms has it: kmod/ with uapi/ inside,
+# and nothing that a build in kmod/ has left. Times stay, so that only what is older is built again.
+module_source() {
+	mkdir -p "$1"
+	find "$1" -name '*.[chS]' -delete
+	tar -c --exclude-from="$top/.gitignore" -C "$top/kmod" . -C "$top" uapi | tar -x -C "$1"
+}
+
+# installed_size STAGE: in kB, as deb-substvars(5) has it, whatever the file system.
+installed_size() {
+	find "$1" -path "$1/DEBIAN" -prune -o -printf '%y %s\n' |
+		awk '{ kb += $1 == "f" ? int(($2 + 1023) / 1024) : 1 } END { print kb }'
+}
+
+# source_date PATH...: when what is in these paths of the checkout was changed last, in
+# seconds: the date of everything in a package, so that the same source makes the same one.
+source_date() {
+	[ -z "${SOURCE_DATE_EPOCH:-}" ] || { echo "$SOURCE_DATE_EPOCH"; return; }
+	git -C "$top" log -1 --format=%ct -- "$@" 2>/dev/null | grep . ||
+		(cd "$top" && find "$@" -type f -printf '%T@\n' | sort -n | tail -n 1 | cut -d. -f1)
+}
+
+# make_deb KIND STAGE OUT DATE [NAME=VALUE...]: pack the tree STAGE with the control
+# files packaging/debian/KIND.*, all of it as of DATE.
 make_deb() {
-	local kind=$1 stage=$2 out=$3 script name
-	shift 3
+	local kind=$1 stage=$2 out=$3 date=$4 script name
+	shift 4
 	set -- "VERSION=$version" "$@"
 	mkdir -p "$stage/DEBIAN"
 	name=$(fill "$packaging/debian/$kind.control" "$@" | sed -n 's/^Package: //p')
@@ -46,7 +68,7 @@ make_deb() {
 	)
 	{
 		fill "$packaging/debian/$kind.control" "$@" | sed '/^Description:/,$d'
-		printf 'Installed-Size: %s\n' "$(du -k -s --exclude=DEBIAN "$stage" | cut -f1)"
+		printf 'Installed-Size: %s\n' "$(installed_size "$stage")"
 		fill "$packaging/debian/$kind.control" "$@" | sed -n '/^Description:/,$p'
 	} >"$stage/DEBIAN/control"
 	for script in preinst postinst prerm postrm; do
@@ -55,6 +77,7 @@ make_deb() {
 		chmod 755 "$stage/DEBIAN/$script"
 	done
 	chmod -R go=rX "$stage"
+	find "$stage" -exec touch -h -d "@$date" {} +
 	mkdir -p "$out"
-	dpkg-deb --root-owner-group -Zxz -b "$stage" "$out" >&2
+	SOURCE_DATE_EPOCH=$date dpkg-deb --root-owner-group -Zxz -b "$stage" "$out" >&2
 }
