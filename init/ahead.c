@@ -64,10 +64,31 @@ static void take_descriptors(int socket)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Until the child ends, for so many seconds; its status, or -ETIMEDOUT. */
+/* Of the programs: how many are restored or given up. */
+static size_t count_done(void)
+{
+	_cleanup_closedir_ DIR *apps = opendir(APPS);
+	size_t nr = 0;
+	struct dirent *d;
+
+	while (apps && (d = readdir(apps))) {
+		char path[400];
+
+		nr += d->d_name[0] != '.' &&
+		      !path_format(path, sizeof(path), APPS "/%s/" APPS_AHEAD, d->d_name) &&
+		      !access(path, F_OK);
+	}
+	return nr;
+}
+
+/*
+ * Until the child ends, or is done with no other program for so many seconds: many programs may
+ * take their time, but those that hang cost no more than one. Its status, or -ETIMEDOUT.
+ */
 static int wait_child(pid_t child, int socket, time_t seconds)
 {
 	struct timespec now, end;
+	size_t done, before = 0;
 	sigset_t wanted;
 	int status;
 
@@ -86,6 +107,11 @@ static int wait_child(pid_t child, int socket, time_t seconds)
 		}
 		take_descriptors(socket);
 		clock_gettime(CLOCK_MONOTONIC, &now);
+		done = count_done();
+		if (done != before) {
+			before = done;
+			end.tv_sec = now.tv_sec + seconds;
+		}
 		if (now.tv_sec > end.tv_sec)
 			return -ETIMEDOUT;
 		sigtimedwait(&wanted, NULL, &second);
@@ -140,7 +166,7 @@ void ahead_run(const char *orders)
 	close(ends[1]);
 	status = child < 0 ? -errno : wait_child(child, ends[0], seconds);
 	if (status == -ETIMEDOUT) {
-		log_error("programs were not restored within %lld s", (long long)seconds);
+		log_error("programs are not restored: none was within %lld s", (long long)seconds);
 		kill(-child, SIGKILL);
 	} else if (status) {
 		log_error("not all programs go ahead of systemd (status %#x)", status);

@@ -28,9 +28,6 @@ int ahead_machine_allows(FILE *out, struct error *err);
  */
 int ahead_mounts(const char *root, FILE *out, struct error *err);
 
-/* Seconds that nvwa-init waits for each program. */
-#define AHEAD_SECONDS	180
-
 /*
  * In the old kernel: write CARRY_AHEAD with the programs that go ahead, and what must be
  * there for them, and note in apps which. Returns how many; 0, and no file, if none does.

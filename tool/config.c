@@ -20,6 +20,11 @@
 #define SCRATCH_MB_MIN		256
 #define SCRATCH_MB_MAX		(1024 * 1024)
 
+/* A restore takes less than a second on most machines; in one that is emulated, some ten. */
+#define AHEAD_SECONDS_DEFAULT	180
+#define AHEAD_SECONDS_MIN	5
+#define AHEAD_SECONDS_MAX	3600
+
 /* PID_MAX_LIMIT of a 64-bit kernel, include/linux/threads.h. */
 #define PID_LIMIT		(4 * 1024 * 1024)
 
@@ -100,17 +105,27 @@ static int parse_number(const char *text, long min, long max, long *number)
 	return 0;
 }
 
-static int read_megabytes(struct reader *r, const yaml_node_t *node, void *field)
+static int read_number(struct reader *r, const yaml_node_t *node, const char *of, int min, int max,
+		       unsigned int *field)
 {
 	const char *text = scalar(node);
 	long number;
 
-	if (!text || parse_number(text, SCRATCH_MB_MIN, SCRATCH_MB_MAX, &number) < 0)
-		return wrong(r, &node->start_mark, "expected a number of MiB from %d to %d, "
-			     "found %s", SCRATCH_MB_MIN, SCRATCH_MB_MAX,
-			     text && *text ? text : shape(node));
-	*(unsigned int *)field = number;
+	if (!text || parse_number(text, min, max, &number) < 0)
+		return wrong(r, &node->start_mark, "expected a number of %s from %d to %d, "
+			     "found %s", of, min, max, text && *text ? text : shape(node));
+	*field = number;
 	return 0;
+}
+
+static int read_megabytes(struct reader *r, const yaml_node_t *node, void *field)
+{
+	return read_number(r, node, "MiB", SCRATCH_MB_MIN, SCRATCH_MB_MAX, field);
+}
+
+static int read_seconds(struct reader *r, const yaml_node_t *node, void *field)
+{
+	return read_number(r, node, "seconds", AHEAD_SECONDS_MIN, AHEAD_SECONDS_MAX, field);
 }
 
 static int read_text(struct reader *r, const yaml_node_t *node, void *field)
@@ -327,6 +342,7 @@ static const struct key server_keys[] = {
 	KEY(scratch_mb, read_megabytes),
 	KEY(cpu_park, read_bool),
 	KEY(ahead_of_systemd, read_bool),
+	KEY(ahead_seconds, read_seconds),
 	{ "device_shutdown", read_device_shutdown, offsetof(struct config, devices.none) },
 	{ "full_shutdown_drivers", read_full_drivers, 0 },
 	{ "quiet_drivers", read_quiet_drivers, 0 },
@@ -457,6 +473,7 @@ int config_load(const char *path, struct config *config, struct error *err)
 		.scratch_mb = SCRATCH_MB_DEFAULT,
 		.cpu_park = true,
 		.ahead_of_systemd = true,
+		.ahead_seconds = AHEAD_SECONDS_DEFAULT,
 	};
 	r = path_format(server, sizeof(server), "%.*s" CONFIG_SERVER,
 			slash ? (int)(slash + 1 - path) : 0, path);

@@ -32,6 +32,7 @@ struct config {
 	char *log_dir;
 	bool cpu_park;
 	bool ahead_of_systemd;		/* programs need not wait for it */
+	unsigned int ahead_seconds;	/* after which a restore ahead of systemd hangs */
 	char *extra_cmdline;		/* for the next kernel, or NULL */
 	unsigned int scratch_mb;	/* memory that the next kernel boots in, at least */
 	struct quiet_wish devices;	/* device_shutdown and the lists of drivers */

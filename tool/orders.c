@@ -18,7 +18,6 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/net/links.h"
-#include "tool/ahead.h"
 #include "tool/carry.h"
 
 /* Of orders_prepare(). */
@@ -292,7 +291,7 @@ int orders_prepare(void)
 	return fflush(orders) ? -ENOMEM : file_write(SYSCTLS, text, len, 0644);
 }
 
-int orders_write(const struct app *apps, size_t nr_apps, size_t nr_ahead)
+int orders_write(const struct app *apps, size_t nr_apps, unsigned int ahead_seconds)
 {
 	_cleanup_free_ char *text = NULL, *generators = NULL, *sysctls = NULL;
 	_cleanup_fclose_ FILE *f = NULL;
@@ -318,8 +317,8 @@ int orders_write(const struct app *apps, size_t nr_apps, size_t nr_ahead)
 	fprintf(f, "run_flags %lu\n", mount_flags(run.f_flag));
 	fprintf(f, "dev_flags %lu\n", mount_flags(dev.f_flag));
 	fprintf(f, "sysctl vm/overcommit_memory 1\n");
-	if (nr_ahead)
-		fprintf(f, "ahead %zu\n", nr_ahead * AHEAD_SECONDS);
+	if (ahead_seconds)
+		fprintf(f, "ahead %u\n", ahead_seconds);
 	order_mounts(f);
 	if (!file_read(CARRY_OUT_DIR "/" FIRST_GENERATORS, &generators, NULL)) {
 		for (rest = generators; (name = strsep(&rest, "\n"));) {

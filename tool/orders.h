@@ -15,10 +15,10 @@
 int orders_prepare(void);
 
 /*
- * Write it below CARRY_OUT_DIR, for these apps, of which so many go ahead (tool/ahead.h);
- * init/orders.c describes its lines.
+ * Write it below CARRY_OUT_DIR, for these apps; init/orders.c describes its lines. If some go
+ * ahead of systemd, ahead_seconds is how long none may be restored; otherwise 0.
  */
-int orders_write(const struct app *apps, size_t nr_apps, size_t nr_ahead);
+int orders_write(const struct app *apps, size_t nr_apps, unsigned int ahead_seconds);
 
 /* Is this file system one that nvwa-init is ordered to mount? */
 bool orders_mount(const struct mntent *m);

@@ -52,7 +52,7 @@ static void test_everything(void **state)
 			      "enable_pin_memory: True\nenbale_debug_mode: on\n",
 			      "criu_dir: /run/criu\ncriu_exe: /usr/sbin/criu\n"
 			      "kexec_exe: kexec\nsystemd_etc: /etc/systemd/system\n"
-			      "log_dir: /var/log\nscratch_mb: 768\n"
+			      "log_dir: /var/log\nscratch_mb: 768\nahead_seconds: 15\n"
 			      "device_shutdown: full\nfull_shutdown_drivers: [nvme]\n"
 			      "quiet_drivers:\n  - igb\n  - 3w-9xxx\n"
 			      "extra_cmdline: >\n  loglevel=6\n  quiet\n", &c, &err), 0);
@@ -70,6 +70,7 @@ static void test_everything(void **state)
 	assert_string_equal(c.criu_exe, "/usr/sbin/criu");
 	assert_string_equal(c.log_dir, "/var/log");
 	assert_int_equal(c.scratch_mb, 768);
+	assert_int_equal(c.ahead_seconds, 15);
 	assert_true(c.devices.none);
 	assert_int_equal(c.devices.nr_full, 1);
 	assert_string_equal(c.devices.full[0], "nvme");
@@ -99,6 +100,7 @@ static void test_defaults(void **state)
 		assert_true(c.enable_pin_memory);
 		assert_false(c.debug);
 		assert_int_equal(c.scratch_mb, 512);
+		assert_int_equal(c.ahead_seconds, 180);
 		assert_false(c.devices.none);
 		assert_int_equal(c.devices.nr_full + c.devices.nr_quiet, 0);
 		assert_null(c.criu_exe);
@@ -167,6 +169,8 @@ static void test_server_refusals(void **state)
 	(void)state;
 	assert_int_equal(load("pids: [2]\n", "scratch_mb: 12\n", &c, &err), -EINVAL);
 	assert_non_null(strstr(err.text, CONFIG_SERVER ":1: expected a number of MiB from 256"));
+	assert_int_equal(load("", "ahead_seconds: 0\n", &c, &err), -EINVAL);
+	assert_non_null(strstr(err.text, ":1: expected a number of seconds from 5 to 3600, found 0"));
 	assert_int_equal(load("", "criu_exe: criu\ncriu_exe: criu\n", &c, &err), -EINVAL);
 	assert_non_null(strstr(err.text, ":2: criu_exe is given a second time"));
 	assert_int_equal(load("", "criu_exe: [a]\n", &c, &err), -EINVAL);
