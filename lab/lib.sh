@@ -12,6 +12,9 @@ lab_top=$(dirname "$lab_dir")
 lab_cache=${NVWA_LAB_CACHE:-/var/cache/nvwa-lab}
 lab_suites="bookworm trixie"
 lab_default_suite=trixie
+# Where lab/chroot has the checkout: kbuild takes no path with blanks, and what is built
+# there does not depend on where the checkout is.
+lab_source=/usr/src/nvwa
 # Where Debian's package ovmf has its firmware.
 lab_ovmf=/usr/share/OVMF
 
