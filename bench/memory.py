@@ -40,15 +40,6 @@ LIB = "/usr/local/lib/bench/"
 FILE = "/var/lib/bench-fill"
 THP = "/sys/kernel/mm/transparent_hugepage/enabled"
 PAGE_KB = 4
-# Phase: its first and its last moment, as in tool/outcome.c.
-PHASE_STAMPS = {
-    "prepare": ("prepare", "freeze"),
-    "freeze": ("freeze", "jump"),
-    "jump and boot": ("jump", "init-start"),
-    "adopt": ("init-start", "exec-init"),
-    "resume": ("exec-init", "resumed"),
-    "settle": ("resumed", "settled"),
-}
 
 
 def host_free():
@@ -198,16 +189,16 @@ def spans(last, waits):
     stamps = [(re.sub(r"^pid-\d+$", "resumed", stamp["step"]), stamp["tsc"])
               for stamp in last["timeline"]]
     first = dict(reversed(stamps))
+    phases = {phase["name"]: (phase["start_tsc"], phase["end_tsc"]) for phase in last["phases"]}
 
     def span(start, end):
         return (end - start) / khz - waited(waits, start, end)
 
     return {"blackout_ms": span(first["freeze"], first["resumed"]),
-            # From the exec of the machine's init to the restore of the program.
-            "boot_ms": span(first["exec-init"], first["restore"]),
+            # What comes before the restore of the program once its root is there.
+            "boot_ms": span(phases["resume"][0], first["restore"]),
             "waited_ms": waited(waits, first["freeze"], first["resumed"]),
-            "phases": {phase: span(first[start], first[end])
-                       for phase, (start, end) in PHASE_STAMPS.items()},
+            "phases": {phase: span(start, end) for phase, (start, end) in phases.items()},
             "steps": {f"{this[0]} > {following[0]}": span(this[1], following[1])
                       for this, following in zip(stamps, stamps[1:])}}
 

@@ -241,6 +241,8 @@ static void add_phase(struct json_object *phases, const char *name, uint64_t fro
 	phase = json_object_new_object();
 	json_put_text(phase, "name", name);
 	json_put_double(phase, "ms", (double)(to - from) / tsc_khz);
+	json_put_number(phase, "start_tsc", from);
+	json_put_number(phase, "end_tsc", to);
 	json_object_array_add(phases, phase);
 }
 

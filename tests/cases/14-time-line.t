@@ -46,6 +46,10 @@ is "every moment is there" "$(jq -r '[.steps[].step] as $have |
 	 "cpus-parked", "kernel-entry", "init-start",
 	 "modules", "adopted", "memory-added", "root-mounted", "root-entered", "exec-init", "systemd", "generators",
 	 "units-loaded", "network", "restore", "first-packet", "settled"] - $have | join(" ")' "$report")" ""
+ok "the phases follow one another, and those of the blackout make it up" jq -e '
+	.last as $last | [.last.phases[] | select(.name | IN("freeze", "jump and boot", "adopt", "resume"))] |
+	length == 4 and all(.[]; .start_tsc < .end_tsc) and ([.[1:][].start_tsc] == [.[:-1][].end_tsc]) and
+	((.[-1].end_tsc - .[0].start_tsc) / $last.tsc_khz - $last.blackout_ms | fabs < 0.01)' "$out/status.json"
 ok "moments are in their order" jq -e '[.steps[].start_ms] | . == sort' "$report"
 near "until the first packet goes out" "$(jq -r '.apps[0].stop_ms as $stop |
 	.steps[] | select(.step == "first-packet") | .end_ms - $stop' "$report")"
