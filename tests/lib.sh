@@ -348,7 +348,12 @@ stop_clients() {
 }
 
 incr_start() {
-	client_start incr "$tests_dir/clients/incr.py" "$guest_ip"
+	client_start incr "$tests_dir/clients/incr.py" "$guest_ip" --rate 100
+}
+
+# Until its connection stalls, it asks as fast as it can.
+incr_hurry() {
+	[ -z "${client_pid[incr]:-}" ] || kill -USR1 "${client_pid[incr]}"
 }
 
 # Stop it and judge the answers that it got.
@@ -376,6 +381,7 @@ update_to() {
 		old_id=$(jq -r '.last.id // "-"' "$out/status-before.json")
 	file_private=$(guest /root/guest/file-private) ||
 		give_up "the guest tells what must be copied"
+	incr_hurry
 	guest "nvwa update $* $release" >"$out/update.log" 2>&1
 	status=$?
 	# 255: the connection went with the kernel. Anything else nvwa said itself.
