@@ -11,7 +11,8 @@
  *   mask_generator NAME	one of systemd's
  *   mount TYPE DIR FLAGS DATA	a file system of the kernel's, as for mount(2), but
  *			that DATA has a comma before each option
- *   ahead SECONDS	programs go on before the machine's init does: wait as long for each next one
+ *   ahead SECONDS	programs go on before the machine's init does: wait as long for each
+ *			next one
  */
 #include <errno.h>
 #include <inttypes.h>

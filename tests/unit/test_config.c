@@ -170,7 +170,8 @@ static void test_server_refusals(void **state)
 	assert_int_equal(load("pids: [2]\n", "scratch_mb: 12\n", &c, &err), -EINVAL);
 	assert_non_null(strstr(err.text, CONFIG_SERVER ":1: expected a number of MiB from 256"));
 	assert_int_equal(load("", "ahead_seconds: 0\n", &c, &err), -EINVAL);
-	assert_non_null(strstr(err.text, ":1: expected a number of seconds from 5 to 3600, found 0"));
+	assert_non_null(strstr(err.text, ":1: expected a number of seconds from 5 to 3600, "
+			       "found 0"));
 	assert_int_equal(load("", "criu_exe: criu\ncriu_exe: criu\n", &c, &err), -EINVAL);
 	assert_non_null(strstr(err.text, ":2: criu_exe is given a second time"));
 	assert_int_equal(load("", "criu_exe: [a]\n", &c, &err), -EINVAL);
