@@ -308,6 +308,7 @@ lab_guest_names() {
 # Take down what a guest has on this machine, whatever of it there is.
 guest_teardown() {
 	local file
+	ssh_leave exit
 	for file in "$vm"/*.pid; do
 		[ ! -f "$file" ] || end_process "$file"
 	done
@@ -321,8 +322,8 @@ lab_accel() {
 	state=$lab_cache/accel
 	key="$(uname -r) $(qemu-system-x86_64 --version | head -n 1)"
 	if [ ! -f "$state" ] || [ "$(head -n 1 "$state")" != "$key" ]; then
-		printf '%s\n%s\n' "$key" "$(try_kvm "$1" "$2")" >"$state.new"
-		mv "$state.new" "$state"
+		printf '%s\n%s\n' "$key" "$(try_kvm "$1" "$2")" >"$state.$$.new"
+		mv "$state.$$.new" "$state"
 	fi
 	tail -n 1 "$state"
 }
@@ -341,7 +342,7 @@ lab_ssh_options() {
 		-o IdentitiesOnly=yes -o BatchMode=yes -o LogLevel=ERROR \
 		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
 		-o GlobalKnownHostsFile=/dev/null -o CheckHostIP=no \
-		-o ControlMaster=no -o ControlPath=none -o ConnectTimeout=10 \
+		-o ConnectTimeout=10 \
 		-o ServerAliveInterval=2 -o ServerAliveCountMax=$((lab_deadline / 36))
 }
 
@@ -354,35 +355,75 @@ ssh_greets() {
 		"$lab_guest_ip" "$1" 2>/dev/null
 }
 
-# guest_ssh DEADLINE_SECONDS SSH-ARGS...: run ssh, again and again until a
-# connection was made once; from then on its outcome is the outcome.
-guest_ssh() {
-	local deadline=$((SECONDS + $1)) made status options patience=2
-	shift
+# A connection to the guest is kept between commands, as to make one takes an emulated machine
+# a second. Its socket is named as seen from $vm: a path in full may be too long for one.
+in_ssh() {
+	local options
 	mapfile -t options < <(lab_ssh_options)
-	made=$(mktemp)
+	(cd "$vm" && in_netns ssh "${options[@]}" -o ControlPath=ssh.sock "$@")
+}
+
+ssh_is_kept() {
+	[ -S "$vm/ssh.sock" ] && in_ssh -O check "$lab_guest_ip" </dev/null >/dev/null 2>&1
+}
+
+# ssh_leave [exit]: the next command makes a new connection. Those that run over the old one go
+# on, or end with "exit".
+ssh_leave() {
+	[ ! -S "$vm/ssh.sock" ] ||
+		in_ssh -O "${1:-stop}" "$lab_guest_ip" </dev/null >/dev/null 2>&1 || :
+	rm -f "$vm/ssh.sock"
+}
+
+# ssh_keep SECONDS: have one connection, also if several commands begin at once. Fails with the
+# status of ssh_greets if the guest does not answer within that time.
+ssh_keep() {
+	local lock status=0
+	! ssh_is_kept || return 0
+	exec {lock}>"$vm/ssh.lock"
+	flock "$lock"
+	if ! ssh_is_kept; then
+		rm -f "$vm/ssh.sock"
+		ssh_greets "$1" || status=$?
+		[ "$status" -ne 0 ] || in_ssh -o ControlMaster=yes -E ssh.log -N -f \
+			"root@$lab_guest_ip" </dev/null >/dev/null 2>&1 || status=1
+	fi
+	exec {lock}>&-
+	return "$status"
+}
+
+# guest_ssh DEADLINE_SECONDS SSH-ARGS...: run ssh, again and again until the guest has
+# taken the command; from then on its outcome is the outcome.
+guest_ssh() {
+	local deadline=$((SECONDS + $1)) mark status patience=2
+	shift
+	need_guest
+	mark=$(mktemp "$vm/ssh.XXXXXX")
 	while :; do
 		need_guest
 		status=0
-		ssh_greets "$patience" || status=$?
+		ssh_keep "$patience" || status=$?
 		# On a busy machine, sshd may take longer to start than anyone would like to wait
 		# for a guest that is just booting.
 		if [ "$status" -gt 128 ] && [ "$patience" -lt 60 ]; then
 			patience=$((patience * 2))
 		fi
 		if [ "$status" -eq 0 ]; then
-			in_netns ssh "${options[@]}" -o PermitLocalCommand=yes \
-				-o LocalCommand="echo made >$made" \
-				-E "$made.log" "root@$lab_guest_ip" "$@" || status=$?
-			if [ "$status" -ne 255 ] || [ -s "$made" ]; then
-				[ "$status" -eq 255 ] && cat "$made.log" >&2
-				rm -f "$made" "$made.log"
+			# If the kernel at the other end has gone, nobody takes the command, and ssh goes
+			# on to make a connection by itself: that must fail, and leaves a mark.
+			in_ssh -o ProxyCommand="sh -c 'echo missed >${mark##*/}'" -E "$mark.log" \
+				"root@$lab_guest_ip" "$@" || status=$?
+			if [ "$status" -ne 255 ] || [ ! -s "$mark" ]; then
+				[ "$status" -eq 255 ] && cat "$mark.log" >&2
+				rm -f "$mark" "$mark.log"
 				return "$status"
 			fi
+			: >"$mark"
+			ssh_leave
 		fi
 		if [ "$SECONDS" -ge "$deadline" ]; then
-			cat "$made.log" >&2 2>/dev/null || :
-			rm -f "$made" "$made.log"
+			cat "$vm/ssh.log" "$mark.log" >&2 2>/dev/null || :
+			rm -f "$mark" "$mark.log"
 			die "guest '$vm_name' does not answer on ssh (see lab/console)"
 		fi
 		sleep 0.3
