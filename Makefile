@@ -154,36 +154,40 @@ setup:
 	packaging/setup
 	lab/setup
 
+# As many jobs as there are CPUs, unless make was told already.
+CPUS		:= $(shell nproc)
+JOBS		= $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CPUS))
+
 # A second make: only after setup there is a pkg-config to ask.
 demo: setup
-	$(MAKE) deb modules
+	$(MAKE) $(JOBS) deb modules
 	tests/demo
 
-PROVE		= prove --exec '' --timer
+PROVE		= prove --exec '' --timer --jobs $(CPUS)
 # cmocka reports in TAP.
 UNIT_PROVE	= CMOCKA_MESSAGE_OUTPUT=TAP $(PROVE)
 
 test: setup
-	$(MAKE) deb modules tests-build
-	$(UNIT_PROVE) $(UNIT) $(UNIT_T) lint/run
+	$(MAKE) $(JOBS) deb modules tests-build
+	$(UNIT_PROVE) lint/run $(UNIT_T) $(UNIT)
 	tests/run all
 
 test-sizes: setup
-	$(MAKE) deb modules
+	$(MAKE) $(JOBS) deb modules
 	tests/run sizes
 
 test-debug: setup
-	$(MAKE) deb modules
+	$(MAKE) $(JOBS) deb modules
 	tests/run debug
 
 smoke: setup
-	$(MAKE) deb modules
+	$(MAKE) $(JOBS) deb modules
 	tests/run smoke
 
 tests-build: $(UNIT) $(ASAN)/nvwa
 
 unit: tests-build
-	$(UNIT_PROVE) $(UNIT) $(UNIT_T)
+	$(UNIT_PROVE) $(UNIT_T) $(UNIT)
 
 lint:
 	packaging/setup
@@ -191,7 +195,7 @@ lint:
 	$(PROVE) lint/run
 
 bench: setup
-	$(MAKE) deb modules
+	$(MAKE) $(JOBS) deb modules
 	bench/run $(if $(BENCH),--only $(BENCH))
 
 # Directories as well: something may have gone from them.
