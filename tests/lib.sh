@@ -151,12 +151,22 @@ guest_boot() {
 		give_up "the guest starts" "$(tail -n 30 "$out/up.log")"
 }
 
+# Set for a guest that has nvwa as the README says: apt installs nvwa and nvwa-dkms, which
+# builds the module for each kernel, while the image is made. (In the guest, as slow as it is,
+# that would take minutes.) Otherwise modules that are ready are packages.
+guest_dkms=
+
 # guest_debs SUITE: the packages that this checkout built, for the kernels of the suite.
 guest_debs() {
 	local release debs
 	debs=("$top"/build/nvwa_*_amd64.deb "${extra_debs[@]}")
+	[ -z "$guest_dkms" ] || debs+=("$top"/build/nvwa-dkms_*_all.deb)
 	for release in $("$top/lab/kernels" --suite "$1"); do
-		debs+=("$top/build/nvwa-modules-${release}"_*_amd64.deb)
+		if [ -n "$guest_dkms" ]; then
+			debs+=("linux-headers-$release")
+		else
+			debs+=("$top/build/nvwa-modules-${release}"_*_amd64.deb)
+		fi
 	done
 	echo "${debs[@]}"
 }
@@ -167,6 +177,13 @@ guest_up() {
 	"$top/lab/push" "$tests_dir/guest/" /root/guest >"$out/install.log" 2>&1 ||
 		give_up "the guest takes files" "$(tail -n 30 "$out/install.log")"
 	pass "a guest with nvwa starts ($(tail -n 1 "$out/up.log" | sed "s/.*': //; s/, at .*//"))"
+}
+
+# guest_has_dkms: the module is one that nvwa-dkms has built, and the command works with it.
+guest_has_dkms() {
+	like "nvwa-dkms has built the module" "$(guest modinfo -n nvwa)" \
+		"^/lib/modules/$(guest_release)/updates/dkms/nvwa.ko"
+	ok "it can be loaded" guest modprobe nvwa
 }
 
 # guest_install SUITE: put nvwa into a guest that runs, as its owner would.

@@ -1,14 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Debian 12, with its own CRIU: from a 6.1 to a newer 6.1, and on to 6.12.
+# Debian 12, with its own CRIU: from a 6.1 to a newer 6.1, and on to 6.12. nvwa is installed as
+# the README says.
 
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
+guest_dkms=1
 guest_up --suite bookworm --kernel 6.1-old --memory 1536 --cpus 2
+guest_has_dkms
 redis_start
 redis_fill 64
 restore_config redis-server
+ok "nvwa check finds nothing against it" guest nvwa check "$(lab_kernel bookworm 6.1)"
 
 redis_note
 for spec in 6.1 6.12; do
