@@ -45,7 +45,7 @@ installed_size() {
 # seconds: the date of everything in a package, so that the same source makes the same one.
 source_date() {
 	[ -z "${SOURCE_DATE_EPOCH:-}" ] || { echo "$SOURCE_DATE_EPOCH"; return; }
-	git -C "$top" log -1 --format=%ct -- "$@" 2>/dev/null | grep . ||
+	git -C "$top" log -1 --format=%at -- "$@" 2>/dev/null | grep . ||
 		(cd "$top" && find "$@" -type f -printf '%T@\n' | sort -n | tail -n 1 | cut -d. -f1)
 }
 
