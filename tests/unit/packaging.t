@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # What nvwa-dkms does with each kernel when it is installed, with a dkms that only says what it is
-# asked for; and that its source is whole.
+# asked for; that its source is whole, and packages are the same for the same files.
 
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=packaging/lib.sh
@@ -89,5 +89,23 @@ is "the source of each of the module's ${#objects[@]} objects is in the package"
 touch "$dir/source/gone.c"
 module_source "$dir/source"
 is "nothing is left there that has gone from kmod/" "$(find "$dir/source" -name gone.c)" ""
+
+# pack NAME UMASK FILE...: a package of these files, made in this order, now.
+pack() {
+	local stage=$dir/$1 file
+	(
+		umask "$2"
+		mkdir -p "$stage/usr/src"
+		for file in "${@:3}"; do
+			echo "$file" >"$stage/usr/src/$file"
+		done
+		touch -d "@$RANDOM" "$stage/usr/src/$3"
+		make_deb nvwa-dkms "$stage" "$dir/out-$1" 1700000000
+	) 2>/dev/null
+}
+pack one 022 a b
+pack two 077 b a
+is "the same files make the same package, whenever they were made" \
+	"$(cmp "$dir"/out-one/*.deb "$dir"/out-two/*.deb 2>&1 && echo same)" same
 echo "1..$number"
 exit "$failed"
