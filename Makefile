@@ -26,8 +26,9 @@ PKGS		:= yaml-0.1 json-c libkmod libarchive liblzma libzstd liblz4 lzo2 zlib lib
 PKG_CFLAGS	= $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS	= $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PKGS)) -lbz2)$(PKG_LIBS)
 
-# _GNU_SOURCE is empty so that a file may define it as well.
-NVWA_CFLAGS	= -std=gnu11 -Wall -Wextra -Werror -I. -D_GNU_SOURCE= \
+# _GNU_SOURCE is empty so that a file may define it as well. Where the checkout is must not be
+# seen: the same source makes the same packages, and so the lab the same images.
+NVWA_CFLAGS	= '-ffile-prefix-map=$(CURDIR)=.' -std=gnu11 -Wall -Wextra -Werror -I. -D_GNU_SOURCE= \
 		  -DNVWA_VERSION='"$(VERSION)"' -DNVWA_LIBEXECDIR='"$(LIBDIR)"' $(PKG_CFLAGS)
 NVWA_LDFLAGS	= -Wl,--as-needed
 
