@@ -40,7 +40,7 @@ int capture_begin(struct nvwa_begin *b, struct capture **out)
 	struct capture *c;
 	int err;
 
-	if (!b->nr_scratch || b->nr_scratch > 4096)
+	if (!b->nr_hidden || b->nr_hidden > 4096)
 		return -EINVAL;
 	c = kvzalloc(sizeof(*c), GFP_KERNEL);
 	if (!c)
@@ -55,11 +55,11 @@ int capture_begin(struct nvwa_begin *b, struct capture **out)
 	memcpy(c->writer, b->writer, sizeof(c->writer));
 	err = outside_init(&c->outside);
 	if (!err)
-		err = nvwa_get_ranges(b->scratch, b->nr_scratch, PHYS_ADDR_MAX,
-				      &c->outside.scratch);
+		err = nvwa_get_ranges(b->hidden, b->nr_hidden, PHYS_ADDR_MAX,
+				      &c->outside.hidden);
 	if (err)
 		goto fail;
-	c->outside.nr_scratch = b->nr_scratch;
+	c->outside.nr_hidden = b->nr_hidden;
 	err = store_init(&c->store, &c->outside);
 	if (err)
 		goto fail;
@@ -198,7 +198,7 @@ static int row_pin(struct capture_job *j, u64 addr, unsigned long pfn, u32 nr, u
 	struct capture *c = j->c;
 	int err;
 
-	if (outside_inside(&c->outside, PFN_PHYS(pfn), nr * PAGE_SIZE))
+	if (!outside_has(&c->outside, PFN_PHYS(pfn), nr * PAGE_SIZE))
 		return -EEXIST;
 	err = pfnset_add(&c->pinned, pfn, nr);
 	if (err)
@@ -213,8 +213,8 @@ static int row_pin(struct capture_job *j, u64 addr, unsigned long pfn, u32 nr, u
 }
 
 /*
- * Did another process that shares these frames bring them along before? In the
- * scratch nobody can have pinned them. It is asked for the counts alone, so
+ * Did another process that shares these frames bring them along before? Outside of
+ * hidden memory nobody can have pinned them. It is asked for the counts alone, so
  * that a set which cannot grow is no error.
  */
 static bool row_shared(struct capture *c, unsigned long pfn, u32 nr)
@@ -655,21 +655,47 @@ int capture_put(struct capture *c, struct nvwa_put *arg)
 	return err;
 }
 
-/* Does anything that the next kernel must find meet this range? */
-static bool capture_meets(struct capture *c, const struct nvwa_range *r)
+/* Does anything that the next kernel must find meet the range from start to end? */
+static bool capture_meets(struct capture *c, u64 start, u64 end)
 {
-	unsigned long first = PHYS_PFN(r->start);
-	unsigned long end = PHYS_PFN(r->start + r->len);
+	unsigned long first = PHYS_PFN(start), last = PHYS_PFN(end);
 
-	return store_meets(&c->store, r->start, r->len) ||
-	       pfnset_next(&c->pinned, first) < end || pfnset_next(&c->copies, first) < end;
+	return start < end && (store_meets(&c->store, start, end - start) ||
+			       pfnset_next(&c->pinned, first) < last ||
+			       pfnset_next(&c->copies, first) < last);
+}
+
+/* The next kernel finds nothing that is not wholly in the memory that it will add. */
+static bool all_hidden(struct capture *c)
+{
+	u64 from = 0;
+	u32 i;
+
+	for (i = 0; i < c->outside.nr_hidden; i++) {
+		const struct nvwa_range *hidden = &c->outside.hidden[i];
+
+		if (capture_meets(c, from, hidden->start))
+			return false;
+		from = hidden->start + hidden->len;
+	}
+	return !capture_meets(c, from, PHYS_ADDR_MAX);
+}
+
+static bool meets_segments(struct capture *c, const struct nvwa_range *segments, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		if (capture_meets(c, segments[i].start, segments[i].start + segments[i].len))
+			return true;
+	}
+	return false;
 }
 
 int capture_seal(struct capture *c, struct nvwa_seal *arg)
 {
 	struct nvwa_range *segments;
-	bool bad = false;
-	u32 i;
+	bool bad;
 	int err;
 
 	if (c->sealed || arg->flags || arg->reserved || arg->nr_segments > 4096)
@@ -677,13 +703,10 @@ int capture_seal(struct capture *c, struct nvwa_seal *arg)
 	err = nvwa_get_ranges(arg->segments, arg->nr_segments, PHYS_ADDR_MAX, &segments);
 	if (err)
 		return err;
-	for (i = 0; i < arg->nr_segments; i++)
-		bad |= capture_meets(c, &segments[i]);
-	for (i = 0; i < c->outside.nr_scratch; i++)
-		bad |= capture_meets(c, &c->outside.scratch[i]);
+	bad = !all_hidden(c) || meets_segments(c, segments, arg->nr_segments);
 	kvfree(segments);
 	if (bad) {
-		pr_err("what is carried meets the scratch or a segment of the next kernel\n");
+		pr_err("what is carried lies where the next kernel boots, or where it adds nothing\n");
 		return -EBADSLT;
 	}
 	c->sealed = true;

@@ -14,7 +14,7 @@ struct capture {
 	struct store store;
 	struct pfnset pinned;		/* we hold one reference each */
 	struct pfnset copies;		/* ours */
-	struct pfnset evacuated;	/* frames of the scratch that were copied, once or more */
+	struct pfnset evacuated;	/* frames elsewhere that were copied, once or more */
 	struct xarray pids;		/* processes captured so far */
 	struct xarray shmem;		/* struct file * by id; we hold a reference each */
 	bool writes_unpinned;		/* one of the processes may have writes that pin nothing */

@@ -78,7 +78,7 @@ void pfnset_or(struct pfnset *s, unsigned long pfn, unsigned long nr, unsigned l
 /* Members in a row from pfn (which is one), at most max. */
 unsigned long pfnset_row(struct pfnset *s, unsigned long pfn, unsigned long max);
 
-/* outside.c: memory that does not lie in the scratch. */
+/* outside.c: hidden memory, which lies outside of where the next kernel boots, and is added then. */
 struct outside_pool {
 	struct list_head pages;		/* single ones */
 	unsigned int order;		/* what the allocator had last */
@@ -86,14 +86,15 @@ struct outside_pool {
 };
 
 struct outside {
-	struct nvwa_range *scratch;
-	u32 nr_scratch;
-	struct list_head rejects;	/* inside the scratch, kept so as not to get them again */
+	struct nvwa_range *hidden;	/* sorted, apart */
+	u32 nr_hidden;
+	struct list_head rejects;	/* not hidden, kept so as not to get them again */
 	struct outside_pool *pools;	/* for each NUMA node */
 };
 int outside_init(struct outside *o);
 void outside_destroy(struct outside *o);
-bool outside_inside(const struct outside *o, u64 start, u64 len);
+/* Is all of this range hidden memory? */
+bool outside_has(const struct outside *o, u64 start, u64 len);
 /*
  * 1 << *order contiguous pages of the node, or of any (NUMA_NO_NODE); *order is
  * lowered if so many are not to be had, or, with hard false, not at once.

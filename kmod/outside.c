@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory for what the next kernel must find: pages outside the scratch. The
- * allocator cannot be told where, so what it gives inside the scratch is set
- * aside until the end of the call; blocks as large as it has keep that cheap.
- * It can be told which node: a copy lies where the page lay that it is of.
+ * Memory for what the next kernel must find: pages that it will add. The
+ * allocator cannot be told where, so what it gives elsewhere, in the scratch for
+ * one, is set aside until the end of the call; blocks as large as it has keep that
+ * cheap. It can be told which node: a copy lies where the page lay that it is of.
  * The kernel may zero all that it gives (init_on_alloc=), which takes long for a
  * whole scratch: outside_fill() does it ahead, when no program waits for it.
  */
@@ -16,8 +16,8 @@ int outside_init(struct outside *o)
 {
 	unsigned int nid;
 
-	o->scratch = NULL;
-	o->nr_scratch = 0;
+	o->hidden = NULL;
+	o->nr_hidden = 0;
 	INIT_LIST_HEAD(&o->rejects);
 	o->pools = kvcalloc(nr_node_ids, sizeof(*o->pools), GFP_KERNEL);
 	if (!o->pools)
@@ -29,21 +29,21 @@ int outside_init(struct outside *o)
 	return 0;
 }
 
-/* Is there a page of the scratch in this range? */
-bool outside_inside(const struct outside *o, u64 start, u64 len)
+bool outside_has(const struct outside *o, u64 start, u64 len)
 {
-	u32 low = 0, high = o->nr_scratch;
+	u32 low = 0, high = o->nr_hidden;
 
 	/* The first range that ends behind start. */
 	while (low < high) {
 		u32 mid = low + (high - low) / 2;
 
-		if (o->scratch[mid].start + o->scratch[mid].len <= start)
+		if (o->hidden[mid].start + o->hidden[mid].len <= start)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	return low < o->nr_scratch && o->scratch[low].start < start + len;
+	return low < o->nr_hidden && o->hidden[low].start <= start &&
+	       start + len <= o->hidden[low].start + o->hidden[low].len;
 }
 
 /* Large blocks are a nicety; for single pages try hard, but kill nobody. */
@@ -77,7 +77,7 @@ struct page *outside_alloc(struct outside *o, int nid, unsigned int *order, bool
 			try--;
 			continue;
 		}
-		if (!outside_inside(o, page_to_phys(page), PAGE_SIZE << try)) {
+		if (outside_has(o, page_to_phys(page), PAGE_SIZE << try)) {
 			*order = try;
 			return page;
 		}
@@ -186,7 +186,7 @@ void outside_destroy(struct outside *o)
 		}
 	}
 	kvfree(o->pools);
-	kvfree(o->scratch);
+	kvfree(o->hidden);
 	o->pools = NULL;
-	o->scratch = NULL;
+	o->hidden = NULL;
 }

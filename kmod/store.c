@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The handover record while it is being written: the header page and the
- * chunks, all outside the scratch. What is appended is checksummed at once, so
+ * chunks, all in hidden memory. What is appended is checksummed at once, so
  * that the seal, which is part of the blackout, has little to do.
  */
 #include "nvwa.h"

@@ -23,6 +23,7 @@
 #include "lib/apps/criu.h"
 #include "lib/apps/first.h"
 #include "lib/apps/footprint.h"
+#include "lib/apps/memory.h"
 #include "lib/apps/quiesce.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -144,7 +145,7 @@ static int choose_scratch(struct update *u)
 			      used, nr_used, &u->plan, &u->err);
 }
 
-/* Where secondary CPUs wait; before the scratch is told to the module. */
+/* Where secondary CPUs wait; before the module is told which memory is hidden. */
 static void choose_park(struct update *u)
 {
 	struct error err = { 0 };
@@ -174,9 +175,20 @@ static void arm_park(struct update *u)
 	}
 }
 
+/* The memory that the next kernel will add. */
+static int hidden_ranges(const struct memmap *hidden, struct nvwa_range **ranges, size_t *nr)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < hidden->nr; i++)
+		r = ranges_append(ranges, nr, hidden->entries[i].start, hidden->entries[i].len);
+	return r;
+}
+
 static int load_target(struct update *u)
 {
-	_cleanup_free_ struct nvwa_range *scratch = NULL;
+	_cleanup_free_ struct nvwa_range *hidden = NULL;
+	size_t nr_hidden = 0;
 	struct nvwa_begin begin = { 0 };
 	struct nvwa_info info;
 	struct target_load load = { .plan = &u->plan };
@@ -186,21 +198,17 @@ static int load_target(struct update *u)
 	if (u->keeper < 0)
 		return u->keeper;
 	choose_park(u);
-	scratch = calloc(u->plan.scratch.nr, sizeof(*scratch));
-	if (!scratch)
-		return -ENOMEM;
-	for (size_t i = 0; i < u->plan.scratch.nr; i++) {
-		scratch[i].start = u->plan.scratch.entries[i].start;
-		scratch[i].len = u->plan.scratch.entries[i].len;
-	}
+	r = hidden_ranges(&u->plan.hidden, &hidden, &nr_hidden);
+	if (r < 0)
+		return r;
 	if (getrandom(begin.nonce, sizeof(begin.nonce), 0) != sizeof(begin.nonce))
 		return error_set(&u->err, EIO, "the kernel gave no random numbers");
 	for (size_t i = 0; i < sizeof(begin.nonce); i++)
 		sprintf(u->nonce_hex + 2 * i, "%02x", begin.nonce[i]);
 	snprintf(begin.writer, sizeof(begin.writer), "%.60s nvwa %.20s",
 		 u->running.release, NVWA_VERSION);
-	begin.scratch = (uintptr_t)scratch;
-	begin.nr_scratch = u->plan.scratch.nr;
+	begin.hidden = (uintptr_t)hidden;
+	begin.nr_hidden = nr_hidden;
 	r = keeper_begin(u->keeper, &begin);
 	if (r < 0)
 		return error_set(&u->err, -r, "the module cannot open a record: %s",

@@ -3,7 +3,11 @@
  * /dev/nvwa: what the module does for the nvwa command and for nvwa-init.
  *
  * Before the jump. NVWA_IOC_BEGIN opens a capture on this file descriptor;
- * one capture may be open at a time (-EBUSY). NVWA_IOC_CAPTURE takes the
+ * one capture may be open at a time (-EBUSY). It says which memory is hidden:
+ * the RAM that the next kernel does not boot in, and will add. Only there does
+ * the next kernel look for anything, so that all that is carried is in it in the
+ * end: a page that lies there stays, one that lies elsewhere is evacuated, which
+ * is to be copied into it. NVWA_IOC_CAPTURE takes the
  * pages of a stopped process, NVWA_IOC_CAPTURE_SHMEM those of a file in
  * shared memory (tmpfs, memfd, SysV, shared anonymous), NVWA_IOC_PUT adds a
  * file, NVWA_IOC_QUIET says which devices the jump need not shut down,
@@ -36,7 +40,7 @@
 
 #define NVWA_DEVICE		"/dev/nvwa"
 /* Raised when a call changes; the tool and the module must agree. */
-#define NVWA_ABI_VERSION	5
+#define NVWA_ABI_VERSION	6
 
 /* A physical address range, page aligned. */
 struct nvwa_range {
@@ -44,11 +48,20 @@ struct nvwa_range {
 	__u64 len;
 };
 
+/*
+ * Errors: -EBUSY, a capture is open; -EOPNOTSUPP, this machine's memory is
+ * encrypted, so that the next kernel could not read what this one wrote;
+ * -ENOMEM, also if no hidden memory is to be had.
+ */
 struct nvwa_begin {
 	__u32 size;
 	__u32 flags;		/* 0 */
-	__u64 scratch;		/* in: user pointer to struct nvwa_range[nr_scratch] */
-	__u32 nr_scratch;	/* in: 1 to 4096, sorted, without overlap */
+	/*
+	 * in: user pointer to struct nvwa_range[nr_hidden], which is hidden memory. What
+	 * lies in two ranges that adjoin counts as elsewhere; so these are given as one.
+	 */
+	__u64 hidden;
+	__u32 nr_hidden;	/* in: 1 to 4096, sorted, without overlap */
 	__u32 reserved;
 	__u8  nonce[NVWA_NONCE_LEN];		/* in */
 	char  writer[NVWA_WRITER_LEN];		/* in: goes into the header */
@@ -70,7 +83,7 @@ struct nvwa_capture {
 	__u32 nr_ranges;	/* in */
 	__u64 ranges;		/* in: user pointer to struct nvwa_range[nr_ranges], sorted */
 	__u64 nr_pinned;	/* out: pages taken where they are */
-	__u64 nr_evacuated;	/* out: pages copied out of the scratch, those shared once */
+	__u64 nr_evacuated;	/* out: pages copied into hidden memory, those shared once */
 	__u64 nr_unshared;	/* out: pages copied as another process of the record has them */
 	__u64 nr_runs;		/* out */
 	__u64 busy_addr;	/* out, with -EBUSY */
@@ -95,7 +108,7 @@ struct nvwa_capture_shmem {
 	__u64 max_len;		/* in: bytes of the file to take at most */
 	__u64 len;		/* out: bytes of the file that are carried, holes included */
 	__u64 nr_pinned;	/* out: pages taken where they are */
-	__u64 nr_evacuated;	/* out: pages copied out of the scratch */
+	__u64 nr_evacuated;	/* out: pages copied into hidden memory */
 	__u64 nr_runs;		/* out */
 	__u64 busy_at;		/* out, with -EBUSY: offset in the file */
 };
@@ -111,9 +124,9 @@ struct nvwa_put {
 };
 
 /*
- * Check that neither a captured page nor the record meets the scratch or one
- * of the segments loaded for the next kernel (-EBADSLT otherwise, which must
- * never happen), then checksum and validate.
+ * Check that all captured pages and all of the record lie in hidden memory, and
+ * meet none of the segments loaded for the next kernel (-EBADSLT otherwise, which
+ * must never happen), then checksum and validate.
  */
 struct nvwa_seal {
 	__u32 size;

@@ -3,8 +3,8 @@
  * The handover record: what one kernel leaves in memory for the next.
  *
  * Protocol. The old kernel's module allocates one header page and, as the
- * record grows, data chunks: physically contiguous memory that lies outside
- * the scratch, the part of RAM that the next kernel boots in. The physical
+ * record grows, data chunks: physically contiguous memory that is hidden from
+ * the next kernel until that adds it (see NVWA_IOC_BEGIN). The physical
  * address of the header and a nonce travel to the next kernel inside its
  * initramfs, as the file NVWA_HANDOVER_FILE; nothing else does. Sealing
  * fills in the header: where the chunks lie, how long the record is, its

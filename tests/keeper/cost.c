@@ -70,7 +70,7 @@ int cost_old(uint64_t len)
 	quiet = true;
 	for (kind = LONG; kind <= HUGE; kind++) {
 		struct nvwa_range scratch = { 0, PAGE }, range = { AT_PLAIN, len };
-		struct nvwa_begin b = { .scratch = (uintptr_t)&scratch, .nr_scratch = 1 };
+		uint64_t header;
 		pid_t pid = start(kind, len, false);
 		struct nvwa_capture c = {
 			.pid = pid, .nr_ranges = 1, .ranges = (uintptr_t)&range,
@@ -78,7 +78,7 @@ int cost_old(uint64_t len)
 		struct nvwa_seal seal = { 0 };
 		int fd = keeper_open();
 
-		if (keeper_call(fd, NVWA_IOC_BEGIN, &b) || keeper_call(fd, NVWA_IOC_CAPTURE, &c))
+		if (begin(fd, &scratch, &header) || keeper_call(fd, NVWA_IOC_CAPTURE, &c))
 			bail("cannot capture");
 		tell("capture", kinds[kind], len);
 		printf("# %s: %llu runs\n", kinds[kind], (unsigned long long)c.nr_runs);

@@ -114,7 +114,7 @@ static pid_t odd_start(enum odd odd)
 static void test_one(enum odd odd, const char *what, int want)
 {
 	struct nvwa_range scratch = { 0, PAGE }, range = { AT, PAGES * PAGE };
-	struct nvwa_begin b = { .scratch = (uintptr_t)&scratch, .nr_scratch = 1 };
+	uint64_t header;
 	struct nvwa_capture c;
 	int status, fd = keeper_open();
 	pid_t pid = odd_start(odd);
@@ -127,7 +127,7 @@ static void test_one(enum odd odd, const char *what, int want)
 		close(fd);
 		return;
 	}
-	if (keeper_call(fd, NVWA_IOC_BEGIN, &b))
+	if (begin(fd, &scratch, &header))
 		bail("BEGIN");
 	c = (struct nvwa_capture){ .pid = pid, .ranges = (uintptr_t)&range, .nr_ranges = 1 };
 	same(keeper_call(fd, NVWA_IOC_CAPTURE, &c), want, "%s", what);
@@ -228,7 +228,7 @@ static void kinds_run(void)
 static void test_kinds(void)
 {
 	struct nvwa_range scratch = { 0, PAGE }, range[NR_KINDS];
-	struct nvwa_begin b = { .scratch = (uintptr_t)&scratch, .nr_scratch = 1 };
+	uint64_t header;
 	struct nvwa_capture c = { .nr_ranges = NR_KINDS, .ranges = (uintptr_t)range };
 	uint64_t want = 0;
 	int status, fd;
@@ -248,7 +248,7 @@ static void test_kinds(void)
 	snprintf(path, sizeof(path), "/proc/%d/status", c.pid);
 	rss = proc_kib(path, "VmRSS");
 	fd = keeper_open();
-	if (keeper_call(fd, NVWA_IOC_BEGIN, &b))
+	if (begin(fd, &scratch, &header))
 		bail("BEGIN");
 	same(keeper_call(fd, NVWA_IOC_CAPTURE, &c), 0, "memory of all kinds");
 	same(c.nr_pinned + c.nr_evacuated + c.nr_unshared, want,
@@ -261,7 +261,7 @@ static void test_kinds(void)
 	kill(c.pid, SIGCONT);
 	if (waitpid(c.pid, &status, WUNTRACED) == c.pid && WIFSTOPPED(status)) {
 		fd = keeper_open();
-		if (keeper_call(fd, NVWA_IOC_BEGIN, &b))
+		if (begin(fd, &scratch, &header))
 			bail("BEGIN");
 		same(keeper_call(fd, NVWA_IOC_CAPTURE, &c), -EFAULT, "a guard is no memory");
 		close(fd);

@@ -61,7 +61,7 @@ long long lost_in_rounds(void (*f)(void *ctx), void *ctx, int *err);
 extern bool quiet;	/* no times of calls */
 extern uint64_t keeper_ns;	/* how long the last call took */
 
-/* old.c: read physical memory, and BEGIN with one range of scratch. */
+/* old.c: read physical memory, and BEGIN with all memory hidden but for one range. */
 void read_phys(uint64_t phys, void *to, size_t len);
 int begin(int fd, struct nvwa_range *scratch, uint64_t *header);
 

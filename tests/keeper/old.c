@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define ALL		(1ULL << 45)		/* more than there is physical memory */
 #define AT_PLAIN	0x100000000000ULL	/* read-write */
 #define AT_NONE		0x110000000000ULL	/* PROT_NONE */
 #define AT_READ		0x120000000000ULL	/* read-only */
@@ -185,14 +186,19 @@ static long long anon_huge(pid_t pid)
 
 int begin(int fd, struct nvwa_range *scratch, uint64_t *header)
 {
+	struct nvwa_range hidden[2], *r = hidden;
 	struct nvwa_begin b = {
-		.scratch = (uintptr_t)scratch,
-		.nr_scratch = 1,
+		.hidden = (uintptr_t)hidden,
 		.nonce = "0123456789abcde",
 		.writer = "keeper test",
 	};
-	int err = keeper_call(fd, NVWA_IOC_BEGIN, &b);
+	int err;
 
+	if (scratch->start)
+		*r++ = (struct nvwa_range){ 0, scratch->start };
+	*r++ = (struct nvwa_range){ scratch->start + scratch->len, ALL };
+	b.nr_hidden = r - hidden;
+	err = keeper_call(fd, NVWA_IOC_BEGIN, &b);
 	*header = b.header_phys;
 	return err;
 }
@@ -213,6 +219,21 @@ static int put(int fd, const char *name, const void *data, size_t len)
 	};
 
 	return keeper_call(fd, NVWA_IOC_PUT, &p);
+}
+
+/* What is hidden has to be said, as ranges of whole pages, sorted and apart. */
+static void test_hidden(int fd)
+{
+	struct nvwa_range hidden[2] = { { MIB, MIB }, { MIB, MIB } };
+	struct nvwa_begin b = { .hidden = (uintptr_t)hidden };
+
+	same(keeper_call(fd, NVWA_IOC_BEGIN, &b), -EINVAL, "no hidden memory is refused");
+	b.nr_hidden = 2;
+	same(keeper_call(fd, NVWA_IOC_BEGIN, &b), -EINVAL, "ranges that overlap are refused");
+	hidden[1].start += MIB + 1;
+	same(keeper_call(fd, NVWA_IOC_BEGIN, &b), -EINVAL, "a part of a page is refused");
+	b.hidden = 8;
+	same(keeper_call(fd, NVWA_IOC_BEGIN, &b), -EFAULT, "ranges that are not there are refused");
 }
 
 static void test_refusals(int fd, pid_t pid)
@@ -274,13 +295,24 @@ static void test_quiet(int fd)
 	same(set_quiet(fd, names, 1), 0, "quiet: a list is taken after it");
 }
 
-/* Read back a page section and compare every page with what the child has. */
-static bool runs_hold(const struct nvwa_run *runs, uint64_t nr, uint64_t *pages)
+static bool apart(uint64_t start, uint64_t len, const struct nvwa_range *from)
+{
+	return start + len <= from->start || start >= from->start + from->len;
+}
+
+/*
+ * Read back a page section and compare every page with what the child has; none
+ * lies in the memory that the next kernel will not add.
+ */
+static bool runs_hold(const struct nvwa_run *runs, uint64_t nr, const struct nvwa_range *scratch,
+		      uint64_t *pages)
 {
 	static char page[NVWA_PAGE_SIZE];
 	uint64_t i, k;
 
 	for (i = 0; i < nr; i++) {
+		if (!apart(runs[i].pfn * PAGE, runs[i].nr * PAGE, scratch))
+			return false;
 		for (k = 0; k < runs[i].nr; k++, (*pages)++) {
 			read_phys((runs[i].pfn + k) * PAGE, page, PAGE);
 			if (!pattern_holds(page, runs[i].addr + k * PAGE, 1))
@@ -332,10 +364,9 @@ static void test_record(uint64_t header, const struct nvwa_seal *seal, const cha
 	for (i = 0; i < h.nr_chunks; i++) {
 		read_phys(h.chunks[i].phys, stream + pos, h.chunks[i].len);
 		pos += h.chunks[i].len;
-		outside &= h.chunks[i].phys >= scratch->start + scratch->len ||
-			   h.chunks[i].phys + h.chunks[i].len <= scratch->start;
+		outside &= apart(h.chunks[i].phys, h.chunks[i].len, scratch);
 	}
-	ok(outside, "the record lies outside the scratch");
+	ok(outside && apart(header, PAGE, scratch), "the record lies in hidden memory");
 	sha256_init(&sha);
 	sha256_update(&sha, stream, pos);
 	sha256_final(&sha, digest);
@@ -348,7 +379,8 @@ static void test_record(uint64_t header, const struct nvwa_seal *seal, const cha
 					   s->data_len / sizeof(struct nvwa_run));
 		if (s->kind == NVWA_SECTION_PAGES)
 			ok(runs_hold((void *)(stream + pos), s->data_len / sizeof(struct nvwa_run),
-				     &pages), "the pages of process %d are where the record says",
+				     scratch, &pages),
+			   "the pages of process %d are where the record says, in hidden memory",
 			   s->pid);
 		else if (s->data_len == file_len && !memcmp(stream + pos, file, file_len))
 			nr_files++;
@@ -384,6 +416,7 @@ static void test_capture(void)
 	memset(file, 0x5a, file_len);
 
 	same(keeper_state(fd), NVWA_STATE_IDLE, "idle at first");
+	test_hidden(fd);
 	same(begin(fd, &scratch, &header), 0, "begin");
 	same(keeper_state(fd), NVWA_STATE_CAPTURING, "capturing");
 	test_refusals(fd, a);
@@ -391,7 +424,8 @@ static void test_capture(void)
 
 	same(capture(fd, a, ranges, nr, &c1), 0, "capture a process");
 	same(c1.nr_pinned + c1.nr_evacuated + c1.nr_unshared, pages, "all its pages are taken");
-	ok(c1.nr_evacuated > 0, "some are evacuated from the scratch (%llu)", c1.nr_evacuated);
+	ok(c1.nr_evacuated > 0, "some are evacuated from memory that is not hidden (%llu)",
+	   c1.nr_evacuated);
 	ok(c1.nr_pinned > 0, "some stay where they are (%llu, in %llu runs in all)",
 	   c1.nr_pinned, c1.nr_runs);
 	same(proc_kib(path, "VmRSS"), rss, "its memory is neither more nor less than before");
