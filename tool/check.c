@@ -304,7 +304,7 @@ static void check_memory(struct check *c)
 	struct memmap map = { 0 };
 	struct error err = { 0 };
 	size_t nr_used = 0;
-	char text[256];
+	char text[512];
 	int r;
 
 	r = memmap_read("", &map, &err);
@@ -317,7 +317,16 @@ static void check_memory(struct check *c)
 	for (size_t i = 0; i < nr_used; i++)
 		pages += used[i];
 	ram = memmap_ram(&map);
-	if (r == 0 && memmap_ram(&plan.scratch) + pages * NVWA_PAGE_SIZE > ram) {
+	if (r == 0 && plan.lost) {
+		snprintf(text, sizeof(text), "%" PRIu64 " MiB of memory are missing after the "
+			 "update, until the machine is rebooted in the ordinary way: they lie "
+			 "above 64 GiB, in blocks of %" PRIu64 " MiB which are in part something "
+			 "else, or of two NUMA nodes, and cannot be added to a kernel that runs",
+			 plan.lost >> 20, plan.block_size >> 20);
+		add_reason(c, false, EXIT_OK, NULL, text);
+	}
+	/* All that is carried has to lie in memory that the next kernel adds. */
+	if (r == 0 && pages * NVWA_PAGE_SIZE >= memmap_ram(&plan.hidden)) {
 		snprintf(text, sizeof(text), "of %" PRIu64 " MiB of memory, the programs use "
 			 "%" PRIu64 " MiB and the next kernel needs %" PRIu64 " MiB to boot in. "
 			 "Carry less, or lower scratch_mb", ram >> 20,

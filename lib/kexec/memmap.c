@@ -193,6 +193,40 @@ static int read_firmware(const char *sysroot, struct memmap *map, struct error *
 	return r;
 }
 
+/* One line of /proc/iomem: nested entries are indented. False: it is none. */
+static bool parse_resource(const char *line, uint64_t *start, uint64_t *end, const char **name)
+{
+	int at = 0;
+
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " : %n", start, end, &at) < 2 || !at)
+		return false;
+	*name = line + at;
+	return true;
+}
+
+int memmap_added(const char *sysroot, uint64_t *bytes)
+{
+	static const char by_driver[] = "System RAM (";
+	_cleanup_free_ char *text = NULL;
+	char path[PATH_MAX], *line, *save = NULL;
+	uint64_t start, end;
+	const char *name;
+	int r;
+
+	r = path_format(path, sizeof(path), "%s/proc/iomem", sysroot);
+	if (!r)
+		r = file_read(path, &text, NULL);
+	if (r < 0)
+		return r;
+	*bytes = 0;
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (parse_resource(line, &start, &end, &name) &&
+		    !strncmp(name, by_driver, strlen(by_driver)))
+			*bytes += end + 1 - start;
+	}
+	return 0;
+}
+
 /*
  * Keep as RAM only what the running kernel itself took as RAM: it knows of
  * reservations that the firmware map does not show (UEFI tables, mem=).
@@ -214,11 +248,11 @@ static int keep_system_ram(const char *sysroot, struct memmap *map, struct error
 	struct memmap ram = { 0 };
 
 	for (line = strtok_r(text, "\n", &save); line && !r; line = strtok_r(NULL, "\n", &save)) {
-		int name = 0;
+		const char *name;
 
-		/* Nested entries are indented: hot-added RAM, kernel code. */
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " : %n", &start, &end, &name) < 2 ||
-		    !name || line[0] == ' ' || strcmp(line + name, "System RAM"))
+		/* Nested entries are hot-added RAM, kernel code. */
+		if (!parse_resource(line, &start, &end, &name) || line[0] == ' ' ||
+		    strcmp(name, "System RAM"))
 			continue;
 		if (end)
 			seen = true;

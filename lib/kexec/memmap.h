@@ -39,6 +39,12 @@ void memmap_free(struct memmap *map);
  */
 int memmap_read(const char *sysroot, struct memmap *map, struct error *err);
 
+/*
+ * Bytes of RAM that drivers have added since the boot (dax/kmem for CXL, virtio-mem), which
+ * memmap_read() does not know: "System RAM (DRIVER)" in <sysroot>/proc/iomem.
+ */
+int memmap_added(const char *sysroot, uint64_t *bytes);
+
 /* Text form, "<start hex> <len hex> <type> <nid>" a line, and back. */
 int memmap_format(const struct memmap *map, char **text);
 int memmap_parse(const char *text, struct memmap *map);
@@ -53,6 +59,7 @@ struct scratch_plan {
 	struct memmap next;	/* what the next kernel gets as its e820 map */
 	struct memmap scratch;	/* the RAM entries of it, page aligned */
 	struct memmap hidden;	/* whole memory blocks that are added by hotplug, type RAM */
+	uint64_t lost;		/* bytes of RAM in neither, until the next ordinary boot */
 	uint64_t block_size;	/* of the next kernel's memory hotplug, bytes */
 };
 
@@ -60,7 +67,8 @@ struct scratch_plan {
  * Choose the scratch: memory block 0, every ragged block, the first and the last
  * block of each NUMA node below 4 GiB, one block between 4 and 64 GiB if there
  * is RAM there, and then those
- * blocks with the fewest used pages until it has at least min_bytes.
+ * blocks with the fewest used pages until it has at least min_bytes. Ragged blocks above
+ * 64 GiB can neither be booted in nor be added, and are lost.
  * used[i] is the number of carried pages in the i-th memory block (physical
  * address / block_size); nr_used entries, all others count as 0.
  */

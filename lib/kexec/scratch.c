@@ -185,8 +185,10 @@ static int write_plan(const struct memmap *map, const struct choice *c, struct s
 					r = memmap_append(&plan->scratch, at, to, E820_RAM, e->nid);
 			} else {
 				r = memmap_append(&plan->next, at, to, E820_RESERVED, -1);
-				/* Else it is a ragged one beyond LARGE_BLOCK_END: given up. */
-				if (!r && is_whole(c, b))
+				/* Else it is a ragged one beyond LARGE_BLOCK_END. */
+				if (!is_whole(c, b))
+					plan->lost += to - at;
+				else if (!r)
 					r = memmap_append(&plan->hidden, at, to, E820_RAM, e->nid);
 			}
 			at = to;

@@ -22,6 +22,7 @@
 #include "lib/kexec/kaslr.h"
 #include "lib/kexec/kept.h"
 #include "lib/kexec/load.h"
+#include "lib/kexec/memmap.h"
 #include "lib/kexec/modules.h"
 #include "lib/kexec/root.h"
 
@@ -236,6 +237,8 @@ static const char *huge_pages_default(const char *release)
 static int check_machine(struct error *err)
 {
 	_cleanup_free_ char *disabled = NULL;
+	uint64_t added = 0;
+	int r;
 
 	if (!file_read("/proc/sys/kernel/kexec_load_disabled", &disabled, NULL) &&
 	    disabled[0] != '0')
@@ -248,6 +251,16 @@ static int check_machine(struct error *err)
 	if (has_virtio_mem())
 		return error_set(err, EOPNOTSUPP, "This machine has memory that its host can plug "
 				 "(virtio-mem), which is not supported.");
+	r = memmap_added("", &added);
+	if (r < 0)
+		return error_set(err, -r, "/proc/iomem cannot be read (%s).", strerror(-r));
+	if (added)
+		return error_set(err, EOPNOTSUPP, "%llu MiB of this machine's memory were added by "
+				 "a driver after the boot (\"System RAM (kmem)\" in /proc/iomem: "
+				 "CXL, persistent memory), and no other kernel finds them. Take "
+				 "them out first: daxctl reconfigure-device --mode=devdax --force "
+				 "DEVICE, for each that \"daxctl list\" shows as system-ram.",
+				 (unsigned long long)added >> 20);
 	if (balloon_mib())
 		return error_set(err, EOPNOTSUPP, "A balloon driver has given %llu MiB of this "
 				 "machine's memory to its host. Deflate the balloon first.",

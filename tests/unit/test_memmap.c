@@ -229,6 +229,8 @@ static struct scratch_plan choose(const char *text, uint64_t min, const uint64_t
 	assert_int_equal(plan.block_size, BLOCK);
 	/* Nothing is lost and nothing is twice. */
 	assert_int_equal(memmap_ram(&plan.next), memmap_ram(&plan.scratch));
+	assert_int_equal(memmap_ram(&map),
+			 memmap_ram(&plan.scratch) + memmap_ram(&plan.hidden) + plan.lost);
 	for (size_t i = 0; i < plan.hidden.nr; i++) {
 		assert_int_equal(plan.hidden.entries[i].start % BLOCK, 0);
 		assert_int_equal(plan.hidden.entries[i].len % BLOCK, 0);
@@ -287,12 +289,83 @@ static void stays_below_64_gib(void **state)
 
 	(void)state;
 	assert_true(last->start + last->len <= 64 * GIB);
+	assert_int_equal(plan.lost, 0x1000);
 	last = &plan.hidden.entries[plan.hidden.nr - 1];
 	assert_int_equal(last->start + last->len, 0x1400000000);
 	last = &plan.next.entries[plan.next.nr - 1];
 	assert_int_equal(last->start + last->len, 0x1400001000);
 	assert_int_equal(last->type, E820_RESERVED);
 	scratch_free(&plan);
+}
+
+/*
+ * A server of 1 TiB with four nodes of memory, as its firmware lays it out: each node's ends in
+ * the middle of a block, the last one's lies beyond 1 TiB.
+ */
+static void tells_what_is_lost_on_a_large_machine(void **state)
+{
+	struct scratch_plan plan = choose("1000 9f000 1 0\n100000 75cb0000 1 0\n"
+					  "75db0000 250000 2 -1\n76000000 31000000 1 0\n"
+					  "a7000000 5000000 2 -1\nac000000 4000000 1 0\n"
+					  "b0000000 10000000 2 -1\n"
+					  "100000000 3f4fe00000 1 0\n404fe00000 200000 2 -1\n"
+					  "4050000000 3ffff00000 1 1\n804ff00000 100000 2 -1\n"
+					  "8050000000 3ffff00000 1 2\nc04ff00000 100000 2 -1\n"
+					  "fd00000000 300000000 2 -1\n"
+					  "10000000000 3fff300000 1 3\n13fff300000 d00000 2 -1\n",
+					  512 * MIB, NULL, 0);
+	const uint64_t ends[] = { 0x404fe00000, 0x804ff00000, 0xc04ff00000, 0x13fff300000 };
+	uint64_t lost = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		lost += ends[i] % BLOCK;
+	assert_int_equal(plan.lost, lost);
+	assert_int_equal(plan.lost / MIB, 495);
+	/* A program's page there is neither booted over nor found again. */
+	for (size_t i = 0; i < plan.hidden.nr; i++) {
+		const struct memmap_entry *e = &plan.hidden.entries[i];
+
+		for (size_t k = 0; k < sizeof(ends) / sizeof(ends[0]); k++)
+			assert_true(ends[k] - 1 < e->start || ends[k] - 1 >= e->start + e->len);
+	}
+	scratch_free(&plan);
+}
+
+/* Two CXL expanders of 256 GiB that the dax driver has given to the kernel. */
+static void sees_memory_that_drivers_added(void **state)
+{
+	static const struct entry entries[] = {
+		{ "0x100000\n", "0x5fffffff\n", "System RAM\n" },
+		{ "0x100000000\n", "0x206fffffff\n", "System RAM\n" },
+		{ "0x2070000000\n", "0xa06fffffff\n", "Soft Reserved\n" },
+	};
+	static const char iomem[] =
+		"00100000-5fffffff : System RAM\n"
+		"100000000-206fffffff : System RAM\n"
+		"2070000000-606fffffff : CXL Window 0\n"
+		"  2070000000-606fffffff : region0\n"
+		"    2070000000-606fffffff : dax0.0\n"
+		"      2070000000-606fffffff : System RAM (kmem)\n"
+		"6070000000-a06fffffff : CXL Window 1\n"
+		"  6070000000-a06fffffff : region1\n"
+		"    6070000000-a06fffffff : dax1.0\n"
+		"      6070000000-a06fffffff : System RAM (kmem)\n";
+	struct memmap map = { 0 };
+	struct error err = { 0 };
+	uint64_t bytes = 1;
+
+	(void)state;
+	put_machine(entries, 3, iomem);
+	assert_int_equal(memmap_read(root, &map, &err), 0);
+	assert_int_equal(memmap_ram(&map), 0x5ff00000 + 0x1f70000000);
+	memmap_free(&map);
+	assert_int_equal(memmap_added(root, &bytes), 0);
+	assert_int_equal(bytes, 512 * GIB);
+	/* What an update has added is in no driver's name. */
+	put_machine(q35, 6, "00100000-3fffffff : Reserved\n  00100000-3fffffff : System RAM\n");
+	assert_int_equal(memmap_added(root, &bytes), 0);
+	assert_int_equal(bytes, 0);
 }
 
 static void takes_a_block_of_each_node(void **state)
@@ -407,6 +480,8 @@ int main(void)
 		cmocka_unit_test(avoids_used_blocks),
 		cmocka_unit_test(takes_one_block_above_four_gib),
 		cmocka_unit_test(stays_below_64_gib),
+		cmocka_unit_test(tells_what_is_lost_on_a_large_machine),
+		cmocka_unit_test(sees_memory_that_drivers_added),
 		cmocka_unit_test(takes_a_block_of_each_node),
 		cmocka_unit_test(takes_the_ends_of_each_node_below_four_gib),
 		cmocka_unit_test(keeps_mixed_blocks),
