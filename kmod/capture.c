@@ -706,7 +706,7 @@ int capture_seal(struct capture *c, struct nvwa_seal *arg)
 	bad = !all_hidden(c) || meets_segments(c, segments, arg->nr_segments);
 	kvfree(segments);
 	if (bad) {
-		pr_err("what is carried lies where the next kernel boots, or where it adds nothing\n");
+		pr_err("what is carried lies where the next kernel does not look for it\n");
 		return -EBADSLT;
 	}
 	c->sealed = true;

@@ -3,6 +3,7 @@
 #include "nvwa.h"
 
 #include <linux/capability.h>
+#include <linux/cc_platform.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -74,6 +75,12 @@ struct mm_struct *nvwa_mm_of(s32 nr)
 	return mm;
 }
 
+/* Another kernel would see what this one has written as it lies in memory: as noise. */
+static bool memory_is_encrypted(void)
+{
+	return cc_platform_has(CC_ATTR_MEM_ENCRYPT);
+}
+
 static long call_info(struct file *file, void *data)
 {
 	struct nvwa_info *arg = data;
@@ -81,7 +88,7 @@ static long call_info(struct file *file, void *data)
 
 	arg->abi_version = NVWA_ABI_VERSION;
 	arg->state = nvwa_state;
-	arg->reserved = 0;
+	arg->flags = memory_is_encrypted() ? NVWA_INFO_ENCRYPTED : 0;
 	arg->nr_held = capture ? capture_held(capture) :
 		nvwa_adopted ? nvwa_adopted->pages.nr : 0;
 	arg->online_callback_free = memory_callback_free();
@@ -102,6 +109,8 @@ static long call_begin(struct file *file, void *data)
 		return -EINVAL;
 	if (nvwa_state != NVWA_STATE_IDLE)
 		return -EBUSY;
+	if (memory_is_encrypted())
+		return -EOPNOTSUPP;
 	err = capture_begin(arg, &capture);
 	if (!err) {
 		owner = file;

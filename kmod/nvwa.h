@@ -78,7 +78,7 @@ void pfnset_or(struct pfnset *s, unsigned long pfn, unsigned long nr, unsigned l
 /* Members in a row from pfn (which is one), at most max. */
 unsigned long pfnset_row(struct pfnset *s, unsigned long pfn, unsigned long max);
 
-/* outside.c: hidden memory, which lies outside of where the next kernel boots, and is added then. */
+/* outside.c: hidden memory, outside of where the next kernel boots. */
 struct outside_pool {
 	struct list_head pages;		/* single ones */
 	unsigned int order;		/* what the allocator had last */

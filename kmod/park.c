@@ -8,7 +8,6 @@
  */
 #include "nvwa.h"
 
-#include <linux/cc_platform.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/ioport.h>
@@ -316,8 +315,7 @@ static int park_check(const struct nvwa_park *arg)
 	    arg->wakeup >= arg->tables_len || arg->madt >= arg->tables_len - MADT_CHECKSUM)
 		return -EINVAL;
 	rdmsrq(MSR_IA32_APICBASE, apic);
-	if (cc_platform_has(CC_ATTR_MEM_ENCRYPT) || cc_platform_has(CC_ATTR_GUEST_STATE_ENCRYPT) ||
-	    (apic & PAGE_MASK & (BIT_ULL(36) - 1)) != APIC_DEFAULT_PHYS_BASE)
+	if ((apic & PAGE_MASK & (BIT_ULL(36) - 1)) != APIC_DEFAULT_PHYS_BASE)
 		return -EOPNOTSUPP;
 	if (!cpumask_equal(cpu_online_mask, cpu_present_mask))
 		return -EBUSY;

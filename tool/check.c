@@ -100,6 +100,11 @@ static void check_keeper(struct check *c)
 		refuse(c, EXIT_MODULE, &err, r);
 		return;
 	}
+	if (info.flags & NVWA_INFO_ENCRYPTED)
+		add_reason(c, true, EXIT_TARGET, NULL, "this machine's memory is encrypted (SME, "
+			   "SEV or TDX), and the next kernel could not read what programs have in "
+			   "it. If it is this kernel that encrypts it: take mem_encrypt=on out of "
+			   "the boot loader's configuration and reboot");
 	if (info.state == NVWA_STATE_ADOPTED)
 		add_reason(c, true, EXIT_BUSY, NULL, "the last update has not settled yet. Wait, "
 			   "and see: nvwa status");

@@ -223,9 +223,9 @@ struct nvwa_insert_shmem {
  * the next kernel's ACPI finds there, from now on; until all CPUs are in the area, and
  * also should one of them not come, the wakeup structure at offset wakeup in it is
  * void, with the checksum of the table at offset madt. Errors: -EBUSY, a CPU is
- * offline; -EOPNOTSUPP, this machine's memory is encrypted, or its local APICs are
- * elsewhere than they are on all machines; -EINVAL, the area is not in memory that
- * the kernel leaves alone; -E2BIG, more CPUs than can wait; -ENOMEM.
+ * offline; -EOPNOTSUPP, its local APIC is elsewhere than it is on all machines;
+ * -EINVAL, the area is not in memory that the kernel leaves alone; -E2BIG, more CPUs
+ * than can wait; -ENOMEM.
  */
 struct nvwa_park {
 	__u32 size;
@@ -321,7 +321,7 @@ struct nvwa_info {
 	__u32 size;
 	__u32 abi_version;	/* out: NVWA_ABI_VERSION */
 	__u32 state;		/* out: NVWA_STATE_* */
-	__u32 reserved;
+	__u32 flags;		/* out: NVWA_INFO_* */
 	__u64 nr_held;		/* out: pages captured or held back at this moment */
 	__u64 tsc;		/* out: these three read together */
 	__u64 realtime_ns;
@@ -329,6 +329,8 @@ struct nvwa_info {
 	__u32 tsc_khz;		/* out */
 	__u32 online_callback_free;	/* out: 1 if memory could be held back here */
 };
+
+#define NVWA_INFO_ENCRYPTED	1U	/* the machine's memory is: SME, SEV, TDX */
 
 #define NVWA_STATE_IDLE		0
 #define NVWA_STATE_CAPTURING	1

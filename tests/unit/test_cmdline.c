@@ -79,6 +79,20 @@ static void keeps_for_later_what_the_scratch_has_no_room_for(void **state)
 	       ALWAYS);
 }
 
+/* A host of virtual machines: what it says of its memory and CPUs is as right as before. */
+static void passes_on_a_host_of_guests(void **state)
+{
+	(void)state;
+	expect("BOOT_IMAGE=/vmlinuz root=/dev/sda1 ro mem_encrypt=off kvm_amd.sev=1 iommu=nopt "
+	       "panic=-1 efi=runtime nokaslr=0 maxcpus=64 possible_cpus=256 numa=off "
+	       "numa_balancing=disable memhp_default_state=online_movable "
+	       "memory_hotplug.memmap_on_memory=y hugetlb_free_vmemmap=on\n", 0,
+	       "root=/dev/sda1 ro mem_encrypt=off kvm_amd.sev=1 iommu=nopt "
+	       "panic=-1 efi=runtime nokaslr=0 maxcpus=64 possible_cpus=256 numa=off "
+	       "numa_balancing=disable memhp_default_state=online_movable "
+	       "memory_hotplug.memmap_on_memory=y hugetlb_free_vmemmap=on " ALWAYS);
+}
+
 static void refuses(void **state)
 {
 	static const struct {
@@ -86,6 +100,8 @@ static void refuses(void **state)
 	} cases[] = {
 		{ "memmap=4G!12G", "persistent memory" },
 		{ "numa=fake=4", "nodes" },
+		{ "mem_encrypt=on", "noise" },
+		{ "mem-encrypt=on", "noise" },
 		{ "add_efi_memmap", "map of the machine" },
 		{ "init=/bin/sh", "instead of systemd" },
 		{ "single", "rescue shell" },
@@ -148,6 +164,10 @@ static void takes_no_other_extra(void **state)
 		{ "nvwa_boot.cma=1", "nothing" }, { "a -- b", "\"--\"" },
 		{ "a=\"b c", "quotation mark" }, { "a=\x01", "byte 0x1" }, { "\xc3\xa4", "0xc3" },
 		{ "\"hugepages=9\"", "hugepages=9" },
+		{ "mem_encrypt=on", "noise" }, { "nr_cpus=1", "processors" },
+		{ "quiet nosmp", "processors" }, { "maxcpus=2", "processors" },
+		{ "possible_cpus=4", "processors" }, { "numa=off", "nodes" },
+		{ "setcpuid=smap", "features" },
 	};
 
 	(void)state;
@@ -267,6 +287,7 @@ int main(void)
 		cmocka_unit_test(passes_on),
 		cmocka_unit_test(strips),
 		cmocka_unit_test(keeps_for_later_what_the_scratch_has_no_room_for),
+		cmocka_unit_test(passes_on_a_host_of_guests),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(adds_what_the_owner_wants),
 		cmocka_unit_test(takes_no_other_extra),
