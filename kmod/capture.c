@@ -347,15 +347,14 @@ int capture_job_take(struct capture_job *j, u64 addr, struct page **pages, long 
 	return err;
 }
 
-int capture_job_init(struct capture_job *j, struct capture *c, const char *kind, u64 id,
-		     bool writes_unpinned)
+int capture_job_init(struct capture_job *j, struct capture *c, const char *kind, u64 id)
 {
 	*j = (struct capture_job){
 		.c = c,
 		.kind = kind,
 		.id = id,
 	};
-	holders_init(j, writes_unpinned);
+	holders_init(j);
 	j->pages = kmalloc_array(CAPTURE_BATCH, sizeof(*j->pages), GFP_KERNEL);
 	return j->pages ? 0 : -ENOMEM;
 }
@@ -528,23 +527,9 @@ static int shards_store(struct job *j, struct shard *s, unsigned int nr)
 	return err;
 }
 
-/*
- * Can something write into this process while all of its threads are stopped,
- * and not pin the page? With io_uring refused, only AIO goes on by itself.
- */
-static bool writes_unpinned(struct mm_struct *mm)
-{
-#ifdef CONFIG_AIO
-	return rcu_access_pointer(mm->ioctx_table);
-#else
-	return false;
-#endif
-}
-
 /* What the shards did, in the caller's struct; the first error of any. */
 static int shards_sum(struct job *j, struct shard *s, unsigned int nr)
 {
-	u64 nr_unknown = 0;
 	unsigned int i;
 	int err = 0;
 
@@ -555,15 +540,11 @@ static int shards_sum(struct job *j, struct shard *s, unsigned int nr)
 		j->arg->nr_evacuated += common->nr_evacuated;
 		j->arg->nr_unshared += common->nr_unshared;
 		j->arg->nr_runs += common->nr_runs;
-		nr_unknown += common->nr_unknown;
 		if (!s[i].err || err)
 			continue;
 		err = s[i].err;
 		j->arg->busy_addr = common->busy_addr;
 	}
-	if (!err && nr_unknown && writes_unpinned(j->mm))
-		pr_info("process %d: %llu pages have a reference of unknown purpose\n",
-			j->arg->pid, nr_unknown);
 	return err;
 }
 
@@ -584,8 +565,7 @@ static int job_run(struct job *j)
 		s[i].job = j;
 		s[i].first = total / nr * i;
 		s[i].end = i + 1 < nr ? total / nr * (i + 1) : total;
-		err = capture_job_init(&s[i].common, j->c, "process", j->arg->pid,
-				       writes_unpinned(j->mm));
+		err = capture_job_init(&s[i].common, j->c, "process", j->arg->pid);
 	}
 	if (!err) {
 		crew_run(shard_work, s, sizeof(*s), nr);
@@ -600,6 +580,21 @@ static int job_run(struct job *j)
 	}
 	kfree(s);
 	return err;
+}
+
+/*
+ * With io_uring refused, only asynchronous I/O writes into a process by itself while all of
+ * its threads are stopped. Before 6.5 it takes plain references on the pages, as many others do.
+ */
+static int no_aio(struct mm_struct *mm, s32 pid)
+{
+	u32 nr;
+	int err = aio_under_way(mm, &nr);
+
+	if (err || !nr)
+		return err;
+	pr_err("process %d: %u requests of asynchronous I/O are under way\n", pid, nr);
+	return -EBUSY;
 }
 
 int capture_process(struct capture *c, struct nvwa_capture *arg)
@@ -620,7 +615,9 @@ int capture_process(struct capture *c, struct nvwa_capture *arg)
 	err = j.mm ? 0 : -ESRCH;
 	if (err)
 		goto free_ranges;
-	c->writes_unpinned |= writes_unpinned(j.mm);
+	err = no_aio(j.mm, arg->pid);
+	if (err)
+		goto put_mm;
 	err = xa_insert(&c->pids, arg->pid, xa_mk_value(1), GFP_KERNEL);
 	if (err) {
 		err = err == -EBUSY ? -EEXIST : err;

@@ -17,7 +17,6 @@ struct capture {
 	struct pfnset evacuated;	/* frames elsewhere that were copied, once or more */
 	struct xarray pids;		/* processes captured so far */
 	struct xarray shmem;		/* struct file * by id; we hold a reference each */
-	bool writes_unpinned;		/* one of the processes may have writes that pin nothing */
 	u8 nonce[NVWA_NONCE_LEN];
 	char writer[NVWA_WRITER_LEN];
 	bool sealed;
@@ -37,19 +36,13 @@ struct capture_job {
 	u64 nr_evacuated;
 	u64 nr_unshared;
 	u64 busy_addr;
-	s64 dma_wait_ns;		/* left to wait for others */
-	s64 unknown_wait_ns;
-	u64 nr_unknown;			/* pages with a reference of unknown purpose */
+	s64 wait_ns;			/* left to wait for others */
 };
-/*
- * Something may write into pages without pinning them: then it waits for those
- * who hold some for an unknown purpose. Allocates; capture_job_free() in any case.
- */
-int capture_job_init(struct capture_job *j, struct capture *c, const char *kind, u64 id,
-		     bool writes_unpinned);
+/* Allocates; capture_job_free() in any case. */
+int capture_job_init(struct capture_job *j, struct capture *c, const char *kind, u64 id);
 void capture_job_free(struct capture_job *j);
 /* holders.c: how long this call may wait. */
-void holders_init(struct capture_job *j, bool writes_unpinned);
+void holders_init(struct capture_job *j);
 /*
  * Wait until nobody else holds these pages, which follow each other from addr
  * on. Errors: -EBUSY after the deadline, busy_addr says where; -EINTR.

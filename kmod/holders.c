@@ -6,49 +6,35 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 
-/*
- * How long a call waits for others to let go: of pages that are pinned for DMA,
- * and of pages with a reference of unknown purpose.
- */
+/* How long a call waits for others to let go of pages that are pinned for DMA. */
 #define DMA_WAIT_NS	NSEC_PER_SEC
-#define UNKNOWN_WAIT_NS	(100 * NSEC_PER_MSEC)
 
-void holders_init(struct capture_job *j, bool writes_unpinned)
+void holders_init(struct capture_job *j)
 {
-	j->dma_wait_ns = DMA_WAIT_NS;
-	j->unknown_wait_ns = writes_unpinned ? UNKNOWN_WAIT_NS : 0;
+	j->wait_ns = DMA_WAIT_NS;
 }
 
-enum holder { HOLDER_NONE, HOLDER_UNKNOWN, HOLDER_DMA };
-
 /*
- * Does somebody else hold this page? All but its mappings, the page or swap
- * cache and ourselves count. Drivers that write into it pin it, which shows as a large
- * count. Before 6.5 direct I/O took a plain reference, but so do many others
- * who do not write, and the per-CPU batches of the LRU lists do, for as long
- * as nobody fills them (a page that waits to be put on a list is off it).
- * KSM pages are read-only to everybody, and large folios have a count of pins
- * only.
+ * Does somebody else hold this page who may write into it? Who does has pinned it, which
+ * shows as a large count; before 6.5 asynchronous I/O did not, which has
+ * ended by now. Plain references are taken by many who do not write. Those of the page's
+ * mappings, of the page or swap cache and our own do not count: there may be as many. KSM pages
+ * are read-only to everybody, and large folios have a count of pins only.
  */
-static enum holder page_holder(struct capture *c, struct page *page)
+static bool is_pinned(struct capture *c, struct page *page)
 {
 	struct folio *folio = page_folio(page);
 	int extra;
 
 	if (folio_test_large(folio))
-		return folio_maybe_dma_pinned(folio) ? HOLDER_DMA : HOLDER_NONE;
+		return folio_maybe_dma_pinned(folio);
 	if (folio_test_ksm(folio))
-		return HOLDER_NONE;
+		return false;
 	extra = folio_ref_count(folio) - (atomic_read(&folio->_mapcount) + 1) -
 		(folio_test_swapcache(folio) || !folio_test_anon(folio)) - 1;
-	if (extra <= 0)
-		return HOLDER_NONE;
-	extra -= pfnset_has(&c->pinned, page_to_pfn(page));
-	if (extra >= GUP_PIN_COUNTING_BIAS)
-		return HOLDER_DMA;
-	if (extra > !folio_test_lru(folio))
-		return HOLDER_UNKNOWN;
-	return HOLDER_NONE;
+	if (extra < GUP_PIN_COUNTING_BIAS)
+		return false;
+	return extra - pfnset_has(&c->pinned, page_to_pfn(page)) >= GUP_PIN_COUNTING_BIAS;
 }
 
 /*
@@ -57,25 +43,21 @@ static enum holder page_holder(struct capture *c, struct page *page)
  */
 static int wait_for_holder(struct capture_job *j, u64 addr, struct page *page)
 {
-	enum holder holder;
-	s64 *left, start;
+	s64 start;
 
-	while ((holder = page_holder(j->c, page)) != HOLDER_NONE) {
-		left = holder == HOLDER_DMA ? &j->dma_wait_ns : &j->unknown_wait_ns;
-		if (*left <= 0)
-			break;
+	while (is_pinned(j->c, page)) {
+		if (j->wait_ns <= 0) {
+			j->busy_addr = addr;
+			pr_err("%s %llu: the page at %#llx is held for DMA\n", j->kind, j->id,
+			       addr);
+			return -EBUSY;
+		}
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		start = ktime_get_ns();
 		usleep_range(200, 500);
-		*left -= ktime_get_ns() - start;
+		j->wait_ns -= ktime_get_ns() - start;
 	}
-	if (holder == HOLDER_DMA) {
-		j->busy_addr = addr;
-		pr_err("%s %llu: the page at %#llx is held for DMA\n", j->kind, j->id, addr);
-		return -EBUSY;
-	}
-	j->nr_unknown += holder == HOLDER_UNKNOWN;
 	return 0;
 }
 

@@ -196,6 +196,11 @@ static long call_vmas(struct file *file, void *data)
 	return vmas_list(data);
 }
 
+static long call_aio(struct file *file, void *data)
+{
+	return aio_count(data);
+}
+
 static long call_quiet(struct file *file, void *data)
 {
 	return owner == file ? devices_quiet(data) : -EINVAL;
@@ -220,6 +225,7 @@ static const struct {
 	{ NVWA_IOC_PARK, call_park },
 	{ NVWA_IOC_QUIET, call_quiet },
 	{ NVWA_IOC_FIRMWARE, call_firmware },
+	{ NVWA_IOC_AIO, call_aio },
 };
 
 static long nvwa_ioctl(struct file *file, unsigned int cmd, unsigned long user)

@@ -233,6 +233,10 @@ void memory_claim_count(const unsigned long *pfns, unsigned long nr);
 /* Wipe pages that were held back, in a row, and give them to the allocator. */
 void memory_give(unsigned long pfn, unsigned long nr);
 
+/* aio.c: how many requests are under way, or -EOPNOTSUPP if that is not to be found out. */
+int aio_under_way(struct mm_struct *mm, u32 *nr);
+int aio_count(struct nvwa_aio *arg);
+
 /* vmas.c */
 int vmas_list(struct nvwa_vmas *arg);
 

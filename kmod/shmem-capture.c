@@ -202,8 +202,7 @@ int capture_shmem(struct capture *c, struct nvwa_capture_shmem *arg)
 	err = S_ISREG(file_inode(file)->i_mode) && shmem_mapping(file->f_mapping) ? 0 : -EOPNOTSUPP;
 	if (err)
 		goto free_job;
-	err = capture_job_init(&j->common, c, "shared memory", arg->id,
-			       c->writes_unpinned);
+	err = capture_job_init(&j->common, c, "shared memory", arg->id);
 	if (!err)
 		err = job_run(j, arg, file);
 	capture_job_free(&j->common);

@@ -25,7 +25,7 @@
  * claimed. This state belongs to the module, not to a descriptor; the module
  * cannot be unloaded between ADOPT and RELEASE.
  *
- * NVWA_IOC_INFO, NVWA_IOC_VMAS and NVWA_IOC_FIRMWARE may be called at any time.
+ * NVWA_IOC_INFO, NVWA_IOC_VMAS, NVWA_IOC_AIO and NVWA_IOC_FIRMWARE may be called at any time.
  *
  * Every struct begins with its size; a size or flag that the module does not
  * know is refused with -EINVAL. All calls need CAP_SYS_ADMIN.
@@ -74,7 +74,8 @@ struct nvwa_begin {
  * huge zero page are skipped: a hole reads the same. Errors: -ESRCH, no
  * such process; -EFAULT, an address in a range has no page; -ENOMEM; -EIO, a
  * page is poisoned; -EBUSY, somebody else holds pages after the deadline
- * (busy_addr names the first); -EEXIST, captured before. On error nothing of this call is kept.
+ * (busy_addr names the first), or NVWA_IOC_AIO would tell of requests (busy_addr is 0);
+ * -EOPNOTSUPP as there; -EEXIST, captured before. On error nothing of this call is kept.
  */
 struct nvwa_capture {
 	__u32 size;
@@ -92,8 +93,8 @@ struct nvwa_capture {
 /*
  * Take the pages of a file in shared memory that are in memory or in the swap
  * space; holes stay holes. It may be mapped by anybody, but nobody may write to
- * it any more. Capture the processes first: what they do tells how long to wait
- * for others who hold pages. Errors: -EBADF, no such descriptor; -EOPNOTSUPP, not
+ * it any more. Capture the processes first: that tells of asynchronous I/O which
+ * does. Errors: -EBADF, no such descriptor; -EOPNOTSUPP, not
  * a file in shared memory (huge pages of hugetlbfs neither); -EEXIST, this id or
  * this file was captured before; -EBUSY, somebody else holds pages after the
  * deadline (busy_at names the first); -EIO, a page is poisoned or cannot be
@@ -290,6 +291,20 @@ struct nvwa_vma {
 };
 
 /*
+ * How many requests of asynchronous I/O (io_submit(2)) of a process are under way. While its
+ * threads are stopped they only become fewer, and where there are none, all have
+ * left their events in the rings that the process maps, and in its eventfds. Errors:
+ * -ESRCH, no such process; -EOPNOTSUPP, this kernel keeps its books of them in a way
+ * that the module does not know; -EINTR.
+ */
+struct nvwa_aio {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__s32 pid;		/* in: thread group id in the caller's pid namespace */
+	__u32 nr;		/* out */
+};
+
+/*
  * At a kexec, and at nothing else, devices of these PCI drivers are only quieted,
  * as long as the capture's file is open: in place of the driver's shutdown, an NVMe
  * controller is disabled, interrupts by pin (INTx) are masked, and bus mastering is
@@ -353,5 +368,6 @@ struct nvwa_info {
 #define NVWA_IOC_PARK		_IOWR(NVWA_IOC_MAGIC, 12, struct nvwa_park)
 #define NVWA_IOC_QUIET		_IOWR(NVWA_IOC_MAGIC, 13, struct nvwa_quiet)
 #define NVWA_IOC_FIRMWARE	_IOWR(NVWA_IOC_MAGIC, 14, struct nvwa_firmware)
+#define NVWA_IOC_AIO		_IOWR(NVWA_IOC_MAGIC, 15, struct nvwa_aio)
 
 #endif

@@ -117,6 +117,15 @@ int keeper_firmware(int fd, uint64_t phys, void *to, size_t len)
 	return call(fd, NVWA_IOC_FIRMWARE, &f);
 }
 
+int keeper_aio(int fd, pid_t pid, uint32_t *nr)
+{
+	struct nvwa_aio a = { .size = sizeof(a), .pid = pid };
+	int r = call(fd, NVWA_IOC_AIO, &a);
+
+	*nr = a.nr;
+	return r;
+}
+
 int keeper_quiet(int fd, const char (*drivers)[NVWA_DRIVER_NAME_LEN], size_t nr)
 {
 	struct nvwa_quiet q = {

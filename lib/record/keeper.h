@@ -28,6 +28,8 @@ int keeper_release(int fd, struct nvwa_release *r);
 
 /* Bytes that the firmware has left at a physical address. */
 int keeper_firmware(int fd, uint64_t phys, void *to, size_t len);
+/* How many requests of asynchronous I/O a process has under way. -ESRCH: no such process. */
+int keeper_aio(int fd, pid_t pid, uint32_t *nr);
 /* Until fd is closed, a kexec only quiets the devices of these PCI drivers. */
 int keeper_quiet(int fd, const char (*drivers)[NVWA_DRIVER_NAME_LEN], size_t nr);
 

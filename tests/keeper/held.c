@@ -285,6 +285,7 @@ int test_held(void)
 	write_text("/sys/kernel/mm/ksm/run", "2");
 	write_text("/sys/kernel/mm/ksm/run", "0");
 	test_one(POISONED, "a page with a memory error", -EIO);
+	test_aio();
 	same(tainted(), 0, "the kernel is not tainted");
 	return done();
 }

@@ -68,6 +68,9 @@ int begin(int fd, struct nvwa_range *scratch, uint64_t *header);
 /* vmas.c: the part of test_old() that asks for mappings. */
 void test_vmas(void);
 
+/* aio.c: the part of test_held() that is about asynchronous I/O. */
+void test_aio(void);
+
 /* park.c: the part of test_old() that is about CPUs. */
 void test_park(void);
 
