@@ -7,7 +7,7 @@
 #   arguments  of the program
 #   fewer      the same, where a kernel that looks for mistakes would take hours
 #   needs      what must be there: root, swap, ksm, hugepages, secretmem,
-#              devmem, dax, pku, large (a guest of its own)
+#              devmem, dax, pku, slowdisk (/dev/nullb0), large (a guest of its own)
 #   since      the first kernel that has this kind
 #   result     in place (the same page frames), copied, or refused
 #   says       refused: what "nvwa check" says, a regular expression

@@ -11,7 +11,7 @@
 . "$tests_dir/kinds.sh"
 
 # What memory_kinds_prepare() gives the guest.
-guest_has="root swap ksm hugepages secretmem devmem pku"
+guest_has="root swap ksm hugepages secretmem devmem pku slowdisk"
 guest_dir=/var/lib/kinds
 
 kinds_push() {
@@ -28,7 +28,9 @@ memory_kinds_prepare() {
 		swapon /swapfile
 		echo 10000 >/sys/kernel/mm/ksm/pages_to_scan
 		echo 1 >/sys/kernel/mm/ksm/run
-		echo 8 >/proc/sys/vm/nr_hugepages' >"$out/prepare.log" 2>&1 ||
+		echo 8 >/proc/sys/vm/nr_hugepages
+		# Half a second for each request.
+		modprobe null_blk nr_devices=1 gb=1 irqmode=2 completion_nsec=500000000' >"$out/prepare.log" 2>&1 ||
 		give_up "the guest is prepared" "$(cat "$out/prepare.log")"
 	kinds_push
 }

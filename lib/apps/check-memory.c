@@ -10,6 +10,8 @@
 
 #include "lib/apps/check.h"
 #include "lib/apps/smaps.h"
+#include "lib/base/cleanup.h"
+#include "lib/record/keeper.h"
 
 struct memory_checker {
 	struct checker *c;
@@ -83,6 +85,16 @@ static bool can_guard(const char *target, const struct mapping *m)
 	       (major > 6 || (major == 6 && minor >= 13));
 }
 
+/* Nothing else is the module's business here: whether it is loaded is seen elsewhere. */
+static bool aio_is_unknown(const struct memory_checker *mc)
+{
+	struct error err = { 0 };
+	_cleanup_close_ int keeper = keeper_open(&err);
+	uint32_t nr;
+
+	return keeper >= 0 && keeper_aio(keeper, mc->pid, &nr) == -EOPNOTSUPP;
+}
+
 static int check_mapping(void *ctx, const struct mapping *m)
 {
 	struct memory_checker *mc = ctx;
@@ -102,6 +114,9 @@ static int check_mapping(void *ctx, const struct mapping *m)
 			       "let it use mprotect(2), or choose Linux 6.13 or newer");
 	else if (begins(m, "/dev/") && !begins(m, "/dev/zero") && !begins(m, "/dev/shm/"))
 		refuse_mapping(mc, m, "the device", true, "make it do without");
+	else if (begins(m, "/[aio]") && aio_is_unknown(mc))
+		refuse_mapping(mc, m, "a ring of asynchronous I/O, of which this kernel does not "
+			       "tell when requests end", false, "make it do without");
 	else if (m->key)
 		refuse_mapping(mc, m, "memory with a protection key", false, "make it do without");
 	else if (is_dax(mc, m))

@@ -291,6 +291,7 @@ static int report_failure(const struct criu *criu, int status, int output, struc
 {
 	_cleanup_free_ char *log = NULL, *said = NULL;
 	char path[64], how[32];
+	const char *own;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", output);
 	if (file_read(path, &said, NULL) < 0)
@@ -299,6 +300,11 @@ static int report_failure(const struct criu *criu, int status, int output, struc
 	snprintf(path, sizeof(path), "%s.log", criu->argv[1]);
 	if (file_read_at(criu->fds[1], path, &log, NULL) < 0)
 		log = NULL;
+	own = said ? strstr(said, CRIU_PRELOAD_SAYS) : NULL;
+	if (own) {
+		own += strlen(CRIU_PRELOAD_SAYS);
+		return error_set(err, EIO, "%.*s", (int)strcspn(own, "\n"), own);
+	}
 	if (WIFSIGNALED(status))
 		snprintf(how, sizeof(how), "by signal %d", WTERMSIG(status));
 	else

@@ -12,7 +12,7 @@
 make -s -C "$tests_dir/workloads" || give_up "the workloads compile"
 target=$(lab_kernel trixie 7)
 guest_up --suite trixie --kernel 6.12 --memory 1536 --cpus 2
-"$top/lab/push" "$top/build/tests/workloads/uring" /usr/local/bin/
+"$top/lab/push" "$top/build/tests/workloads/uring" "$top/build/tests/workloads/aiopoll" /usr/local/bin/
 redis_start
 redis_fill 16
 restore_config redis-server
@@ -146,6 +146,12 @@ refused "too many words" 2 "one release" "" "nvwa update a b" ""
 # it writes to is full.
 refused "a dump that fails half way" 4 "Error \((criu|compel)/.*nothing was changed" "" \
 	"CRIU_FAULT=5 nvwa update $target" ""
+aiopoll=$(guest 'setsid aiopoll </dev/null >/dev/null 2>&1 & echo $!')
+wait_until 20 guest "grep -q aio /proc/$aiopoll/maps" || fail "a program does asynchronous I/O"
+with_config "asynchronous I/O that does not end" 4 \
+	"process $aiopoll has 1 request of .*IOCB_CMD_POLL.*nothing was changed" \
+	"services:\n- redis-server\npids:\n- $aiopoll\n"
+guest "kill $aiopoll"
 refused "a dump that finds no space" 4 "(Error \(criu/|room left).*nothing was changed" \
 	"mkdir -p /run/nvwa; mount -t tmpfs -o size=112k nvwa /run/nvwa" \
 	"nvwa update $target" "umount /run/nvwa"

@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "lib/apps/pagemap-scan.h"
+#include "lib/apps/preload/drain.h"
 #include "lib/apps/preload/protocol.h"
 #include "lib/apps/preload/remote.h"
 #include "lib/apps/preload/smaps-abridged.h"
@@ -48,7 +49,7 @@ static void join_namespaces(const char *list)
 		long fd = strtol(list, &end, 10);
 
 		if (end == list || setns(fd, 0)) {
-			dprintf(STDERR_FILENO, "nvwa: cannot join a namespace: %s\n",
+			dprintf(STDERR_FILENO, CRIU_PRELOAD_SAYS "cannot join a namespace: %s\n",
 				strerror(errno));
 			_exit(CRIU_PRELOAD_FAILED);
 		}
@@ -172,10 +173,13 @@ EXPORT long ptrace(enum __ptrace_request request, ...)
 	va_end(ap);
 	if (!next)
 		*(void **)&next = dlsym(RTLD_NEXT, "ptrace");
-	if (request == PTRACE_INTERRUPT && !stop_tsc)
-		stop_tsc = clock_tsc();
-	else if (request == PTRACE_DETACH)
+	if (request == PTRACE_INTERRUPT) {
+		if (!stop_tsc)
+			stop_tsc = clock_tsc();
+		drain_note(pid);
+	} else if (request == PTRACE_DETACH) {
 		go_tsc = clock_tsc();
+	}
 
 	return next(request, (pid_t)pid, address, data);
 }
@@ -235,7 +239,8 @@ EXPORT ssize_t pread64(int fd, void *buffer, size_t size, off64_t offset)
 
 /*
  * criu reads smaps for the flags of mappings alone, and to make it the kernel
- * visits every page: it gets an abridged one.
+ * visits every page: it gets an abridged one. By then it has stopped all processes, and
+ * this is the first that it wants to know of each.
  */
 EXPORT int openat64(int dirfd, const char *path, int flags, ...)
 {
@@ -250,7 +255,7 @@ EXPORT int openat64(int dirfd, const char *path, int flags, ...)
 	if (keeper >= 0 && !strcmp(path, "smaps")) {
 		path_of(dirfd, dir, sizeof(dir));
 		if (sscanf(dir, "/proc/%d", &pid) == 1 && pid != getpid())
-			return smaps_abridged(keeper, dirfd, pid);
+			return drain_wait(keeper) ? -1 : smaps_abridged(keeper, dirfd, pid);
 	}
 
 	return syscall(SYS_openat, dirfd, path, flags, mode);

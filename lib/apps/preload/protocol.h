@@ -23,6 +23,9 @@
 /* A SOCK_SEQPACKET descriptor to ask on before a restored process runs. */
 #define CRIU_ENV_HOOK		"NVWA_CRIU_HOOK"
 
+/* A line of standard error that begins so is the reason why criu is about to fail. */
+#define CRIU_PRELOAD_SAYS	"nvwa: "
+
 /* Exit status when the namespaces could not be joined. */
 #define CRIU_PRELOAD_FAILED	119
 
