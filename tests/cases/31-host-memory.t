@@ -26,7 +26,9 @@ balloon_has() {
 }
 
 target=$(lab_kernel trixie 7)
-guest_up --suite trixie --kernel 6.12 --memory 1536 --cpus 2 --qemu "-device virtio-balloon-pci"
+# 256 MiB of it as a firmware has CXL memory ("soft reserved", type 0xefffffff): for the driver dax.
+guest_up --suite trixie --kernel 6.12 --memory 1536 --cpus 2 --qemu "-device virtio-balloon-pci" \
+	--append "memmap=256M%0x40000000-1+0xefffffff modprobe.blacklist=kmem"
 restore_config "" ""
 is "a balloon that is empty stands against nothing" "$(against)" ""
 monitor "balloon 1280"
@@ -37,6 +39,10 @@ is "an update is refused, too" "$(guest "nvwa update $target >/dev/null 2>&1; ec
 monitor "balloon 1536"
 ok "the balloon is deflated" wait_until 60 balloon_has 0 0
 is "and nothing stands against an update any more" "$(against)" ""
+ok "a driver adds memory" guest 'modprobe -a dax_hmem kmem'
+ok "the kernel has it" wait_until 60 guest 'grep -q "System RAM (kmem)" /proc/iomem'
+like "the check refuses memory that a driver has added, and says how much" "$(against)" \
+	"256 MiB of this machine's memory were added by a driver .*daxctl"
 no_splats
 
 guest_up --suite trixie --kernel 6.12 --memory 1536 --cpus 2 --qemu "-m maxmem=4G,slots=2 \
