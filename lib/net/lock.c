@@ -11,20 +11,27 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/net/net.h"
+#include "lib/net/nft.h"
 
+#define WHAT		"the packet lock"
 #define LOCK_TABLE	"inet nvwa-lock"
 #define NOTE_TABLE	"inet nvwa-note"
 /* An element of a set of nftables has no time but that which it still has to live, of this. */
 #define NOTE_MS		86400000ULL
 #define NOTE_TIMEOUT	"24h"
 
+/* As if there were none before: what an update left that ended half way is not this process's. */
+#define NEW_TABLE	\
+	"add table " LOCK_TABLE "\n"	\
+	"delete table " LOCK_TABLE "\n"	\
+	"add table " LOCK_TABLE
+
 /*
  * What any lock has: the sender of a datagram is not told that nobody is there for it. Priority
  * -400 comes before connection tracking (NF_IP_PRI_CONNTRACK is -200, linux/netfilter_ipv4.h).
+ * A rule that lets something pass belongs here, before those that drop.
  */
 #define LOCK_CHAINS	\
-	"add table " LOCK_TABLE "\n"	\
-	"flush table " LOCK_TABLE "\n"	\
 	"add chain " LOCK_TABLE " in { type filter hook input priority -400; policy accept; }\n"   \
 	"add chain " LOCK_TABLE " out { type filter hook output priority -400; policy accept; }\n" \
 	"add rule " LOCK_TABLE " out icmp type destination-unreachable drop\n"	\
@@ -35,13 +42,14 @@
  * while the lock is on, and a new connection attempt must be answered later
  * by the restored listener, not now by a reset.
  */
-static const char lock_rules[] =
-	LOCK_CHAINS
-	"add rule " LOCK_TABLE " in meta l4proto tcp drop\n"
-	"add rule " LOCK_TABLE " out meta l4proto tcp drop\n";
+#define LOCK_RULES	\
+	LOCK_CHAINS	\
+	"add rule " LOCK_TABLE " in meta l4proto tcp drop\n"	\
+	"add rule " LOCK_TABLE " out meta l4proto tcp drop\n"
 
 /* Of these ports alone; printf(), the list twice. */
 static const char port_rules[] =
+	NEW_TABLE "\n"
 	LOCK_CHAINS
 	"add rule " LOCK_TABLE " in tcp dport { %s } drop\n"
 	"add rule " LOCK_TABLE " out tcp sport { %s } drop\n";
@@ -56,34 +64,23 @@ static const char note_rules[] =
 	"add rule " NOTE_TABLE " out oifname != \"lo\" meta l4proto { tcp, udp } "
 	"add @out { meta l4proto }\n";
 
-/* Run nft commands; *output (may be NULL) gets what they print, malloc()ed. */
-static int nft_run(const char *commands, char **output, struct error *err)
-{
-	struct nft_ctx *nft;
-	int r = 0;
-
-	nft = nft_ctx_new(NFT_CTX_DEFAULT);
-	if (!nft)
-		return error_set(err, ENOMEM, "cannot start libnftables: out of memory");
-	nft_ctx_buffer_output(nft);
-	nft_ctx_buffer_error(nft);
-	if (nft_run_cmd_from_buffer(nft, commands)) {
-		const char *said = nft_ctx_get_error_buffer(nft);
-
-		r = error_set(err, EIO, "nftables refused the packet lock: %.*s",
-			      (int)strcspn(said, "\n"), said);
-	} else if (output) {
-		*output = strdup(nft_ctx_get_output_buffer(nft));
-		if (!*output)
-			r = -ENOMEM;
-	}
-	nft_ctx_free(nft);
-	return r;
-}
+/* Of this process; who locks in the old kernel. */
+static struct nft_ctx *owner;
 
 int net_lock(struct error *err)
 {
-	return nft_run(lock_rules, NULL, err);
+	int r;
+
+	if (owner)
+		return 0;
+	owner = nft_open();
+	if (!owner)
+		return error_set(err, ENOMEM, "cannot start libnftables: out of memory");
+	/* The kernel has that flag since 5.12, libnftables since 0.9.9. */
+	r = nft_run_in(owner, NEW_TABLE " { flags owner; }\n" LOCK_RULES, WHAT, NULL, err);
+	if (r < 0)
+		net_unlock(NULL);
+	return r;
 }
 
 int net_lock_ports(const char *ports, struct error *err)
@@ -91,11 +88,11 @@ int net_lock_ports(const char *ports, struct error *err)
 	_cleanup_free_ char *rules = NULL;
 
 	if (!*ports)
-		return nft_run(LOCK_CHAINS, NULL, err);
+		return nft_run(NEW_TABLE "\n" LOCK_CHAINS, WHAT, NULL, err);
 	if (asprintf(&rules, port_rules, ports, ports) < 0)
 		return error_set(err, ENOMEM, "out of memory");
 
-	return nft_run(rules, NULL, err);
+	return nft_run(rules, WHAT, NULL, err);
 }
 
 int net_lock_again(struct error *err)
@@ -103,11 +100,11 @@ int net_lock_again(struct error *err)
 	_cleanup_free_ char *rules = NULL;
 	int r;
 
-	r = asprintf(&rules, "%s%s", lock_rules, note_rules);
+	r = asprintf(&rules, NEW_TABLE "\n" LOCK_RULES "%s", note_rules);
 	if (r < 0)
 		return error_set(err, ENOMEM, "out of memory");
 
-	return nft_run(rules, NULL, err);
+	return nft_run(rules, WHAT, NULL, err);
 }
 
 /* As nft prints it: 1d2h3m4s56ms, without the units that are 0. */
@@ -148,11 +145,11 @@ int net_first_packet(uint32_t tsc_khz, uint64_t *tsc)
 	const char *at;
 	int r;
 
-	r = nft_run("list set " NOTE_TABLE " out\n", &set, &err);
+	r = nft_run("list set " NOTE_TABLE " out\n", WHAT, &set, &err);
 	after = clock_tsc();
 	if (r < 0)
 		return -ENODATA;
-	nft_run("delete table " NOTE_TABLE "\n", NULL, &err);
+	nft_run("delete table " NOTE_TABLE "\n", WHAT, NULL, &err);
 	for (at = set; (at = strstr(at, "expires ")); at += strlen("expires ")) {
 		uint64_t age = NOTE_MS - parse_ms(at + strlen("expires "));
 
@@ -164,33 +161,13 @@ int net_first_packet(uint32_t tsc_khz, uint64_t *tsc)
 	return oldest ? 0 : -ENODATA;
 }
 
-/* A table that a checkpoint left: ours, or CRIU's ("CRIU-<pid>", soccr/criu netfilter lock). */
-static bool is_lock_table(const char *line)
-{
-	return strcmp(line, "table " LOCK_TABLE) == 0 ||
-	       strncmp(line, "table inet CRIU-", strlen("table inet CRIU-")) == 0;
-}
-
 int net_unlock(struct error *err)
 {
-	_cleanup_free_ char *tables = NULL;
-	char *line, *rest;
-	int r;
-
-	r = nft_run("list tables\n", &tables, err);
-	if (r < 0)
-		return r;
-	rest = tables;
-	while ((line = strsep(&rest, "\n"))) {
-		char command[256];
-
-		if (!is_lock_table(line))
-			continue;
-		if (snprintf(command, sizeof(command), "delete %s\n", line) >= (int)sizeof(command))
-			continue;
-		r = nft_run(command, NULL, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	/* The kernel removes what this socket owns before it is closed. */
+	if (owner)
+		nft_ctx_free(owner);
+	owner = NULL;
+	/* One that is not there cannot be deleted. */
+	return nft_run("add table " LOCK_TABLE "\n" "delete table " LOCK_TABLE "\n", WHAT, NULL,
+		       err);
 }

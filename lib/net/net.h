@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The network over the jump: addresses and routes, and the packet lock that
+ * The network over the jump: addresses and routes; the packet lock that
  * keeps TCP silent between the snapshot of a socket and its restore, so that
- * nothing is acknowledged that the snapshot does not hold and no peer is reset.
+ * nothing is acknowledged that the snapshot does not hold and no peer is reset; and the guard,
+ * which stands in for the machine's packet filter in the new kernel.
  */
 #ifndef NVWA_NET_NET_H
 #define NVWA_NET_NET_H
@@ -10,7 +11,10 @@
 #include <stdint.h>
 #include "lib/base/error.h"
 
-/* Drop all TCP in and out, on every interface, IPv4 and IPv6. 0 if locked already. */
+/*
+ * Drop all TCP in and out, on every interface, IPv4 and IPv6. 0 if locked already. The lock ends
+ * with this process, however that ends, or with net_unlock() in it; no other can lift it.
+ */
 int net_lock(struct error *err);
 
 /*
@@ -20,8 +24,8 @@ int net_lock(struct error *err);
 int net_lock_ports(const char *ports, struct error *err);
 
 /*
- * The same as net_lock() in the new kernel; and from now on the first packet of TCP or UDP that
- * leaves the machine is noted.
+ * The same in the new kernel, where the lock outlives who calls this; and from now on the first
+ * packet of TCP or UDP that leaves the machine is noted.
  */
 int net_lock_again(struct error *err);
 
@@ -31,8 +35,20 @@ int net_lock_again(struct error *err);
  */
 int net_first_packet(uint32_t tsc_khz, uint64_t *tsc);
 
-/* Remove the lock; also CRIU's own nftables tables if any were left. 0 if there is none. */
+/* Remove the lock. 0 if there is none. */
 int net_unlock(struct error *err);
+
+/*
+ * Drop whatever comes in, goes out or is forwarded, of all protocols, but on the loopback
+ * interface, and but for what finds neighbours and multicast listeners. 0 if it is done already.
+ */
+int net_guard(struct error *err);
+
+/* Remove the guard. 0 if there is none. */
+int net_unguard(struct error *err);
+
+/* Is there a packet filter: any rule, or a chain that drops, not of nvwa's own? 1 or 0. */
+int net_has_rules(struct error *err);
 
 /*
  * Addresses that are not there when programs are restored, as what makes their link is not nvwa's
