@@ -16,7 +16,7 @@
 
 #include "lib/base/cleanup.h"
 
-#define OUTPUT_MAX	(64 * 1024)
+#define OUTPUT_MAX	(4 << 20)
 
 extern char **environ;
 
