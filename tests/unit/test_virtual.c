@@ -68,6 +68,73 @@ static void test_made(void **state)
 	assert_string_equal(settle, "link set dev br0 type bridge forward_delay 1500\n");
 }
 
+/* A bond that watches its ports by ARP, a VLAN made before it, a bridge with ports apart, a VRF. */
+static const char options[] =
+	"[{\"ifname\":\"eno1\",\"mtu\":9000,\"master\":\"bond0\",\"linkinfo\":{"
+	"\"info_slave_kind\":\"bond\",\"info_slave_data\":{\"queue_id\":0,\"prio\":10}}},"
+	"{\"ifname\":\"bond0.100\",\"link\":\"bond0\",\"mtu\":9000,\"master\":\"br100\","
+	"\"linkinfo\":{\"info_kind\":\"vlan\",\"info_data\":{\"protocol\":\"802.1Q\",\"id\":100,"
+	"\"flags\":[\"REORDER_HDR\",\"LOOSE_BINDING\"],"
+	"\"egress_qos\":[{\"from\":0,\"to\":3},{\"from\":6,\"to\":6}]},"
+	"\"info_slave_kind\":\"bridge\",\"info_slave_data\":{\"hairpin\":true,"
+	"\"isolated\":true,\"learning\":false,\"flood\":true}}},"
+	"{\"ifname\":\"plain\",\"link\":\"bond0\",\"linkinfo\":{\"info_kind\":\"vlan\","
+	"\"info_data\":{\"protocol\":\"802.1Q\",\"id\":7,\"flags\":[\"GVRP\"]}}},"
+	"{\"ifname\":\"bond0\",\"mtu\":9000,\"linkinfo\":{\"info_kind\":\"bond\",\"info_data\":{"
+	"\"mode\":\"active-backup\",\"active_slave\":\"eno1\",\"miimon\":0,\"updelay\":0,"
+	"\"use_carrier\":1,\"arp_interval\":500,"
+	"\"arp_ip_target\":[\"192.0.2.1\",\"198.51.100.11\"],\"ns_ip6_target\":null,"
+	"\"arp_validate\":\"active\",\"arp_all_targets\":\"any\",\"primary\":\"eno1\","
+	"\"primary_reselect\":\"failure\",\"fail_over_mac\":\"active\","
+	"\"xmit_hash_policy\":\"layer2\",\"resend_igmp\":1,\"num_peer_notif\":3,"
+	"\"ad_lacp_active\":\"on\",\"ad_lacp_rate\":\"slow\"}}},"
+	"{\"ifname\":\"br100\",\"linkinfo\":{\"info_kind\":\"bridge\",\"info_data\":{"
+	"\"forward_delay\":1500,\"ageing_time\":0,\"stp_state\":0,\"priority\":32768,"
+	"\"vlan_filtering\":0,\"group_fwd_mask\":\"0x4000\",\"mcast_snooping\":0,"
+	"\"mcast_querier\":1,\"nf_call_iptables\":0}}},"
+	"{\"ifname\":\"vrf-mgmt\",\"linkinfo\":{\"info_kind\":\"vrf\"}},"
+	"{\"ifname\":\"eno3\",\"master\":\"vrf-mgmt\",\"linkinfo\":{"
+	"\"info_slave_kind\":\"vrf\"}}]";
+
+static void test_options(void **state)
+{
+	_cleanup_free_ char *make = written(virtual_make, options);
+
+	(void)state;
+	assert_string_equal(make,
+		"link add name bond0 type bond mode active-backup arp_interval 500 "
+		"arp_ip_target 192.0.2.1,198.51.100.11 arp_validate active "
+		"primary_reselect failure fail_over_mac active num_grat_arp 3\n"
+		"link add name br100 type bridge forward_delay 0 ageing_time 0 "
+		"group_fwd_mask 0x4000 mcast_snooping 0 mcast_querier 1\n"
+		"link add link bond0 name bond0.100 type vlan protocol 802.1Q id 100 "
+		"loose_binding on egress-qos-map 0:3 6:6\n"
+		"link add link bond0 name plain type vlan protocol 802.1Q id 7 "
+		"reorder_hdr off gvrp on\n"
+		"link set dev eno1 down\nlink set dev eno1 master bond0\n"
+		"link set dev eno1 type bond_slave prio 10\n"
+		"link set dev bond0 type bond primary eno1\n"
+		"link set dev bond0.100 down\nlink set dev bond0.100 master br100\n"
+		"link set dev bond0.100 type bridge_slave hairpin on learning off isolated on\n");
+}
+
+/* A link above another one has to wait for that, wherever it is in the list. */
+static void test_depth(void **state)
+{
+	_cleanup_json_ struct json_object *links = json_tokener_parse(options);
+
+	(void)state;
+	for (size_t i = 0; i < json_object_array_length(links); i++) {
+		struct json_object *link = json_object_array_get_idx(links, i);
+
+		assert_int_equal(virtual_depth(links, link), json_word(link, "link") ? 1 : 0);
+		/* What is in a VRF comes with that. */
+		assert_int_equal(virtual_returns(links, link),
+				 strcmp(json_word(link, "ifname"), "vrf-mgmt") &&
+				 strcmp(json_word(link, "ifname"), "eno3"));
+	}
+}
+
 static void test_returns(void **state)
 {
 	static const struct {
@@ -110,6 +177,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_made),
+		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_returns),
 		cmocka_unit_test(test_circle),
 	};
