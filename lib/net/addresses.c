@@ -14,11 +14,14 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/base/json.h"
+#include "lib/net/batch.h"
 #include "lib/net/links.h"
 #include "lib/net/net.h"
+#include "lib/net/routes.h"
 #include "lib/net/virtual.h"
 
-#define BATCH_FILE	"net/batch"	/* for ip -batch */
+#define BATCH_FILE	"net/batch"	/* for batch_run() */
+#define PIECE_FILE	"net/piece"	/* what it needs */
 
 /* Lifetimes are seconds, or 2^32-1 for "forever" (INFINITY_LIFE_TIME, net/addrconf.h). */
 static void put_lifetime(FILE *batch, const char *name, int64_t seconds)
@@ -30,6 +33,12 @@ static void put_lifetime(FILE *batch, const char *name, int64_t seconds)
 /* What ip(8) prints of an address and takes with it, without a value. */
 static const char *const address_flags[] = { "noprefixroute", "mngtmpaddr", "home", "autojoin" };
 
+/* Whoever sets the loopback interface up has these, and no route to ::1 in the main table. */
+static bool is_given(const char *dev, const char *address)
+{
+	return !strcmp(dev, "lo") && (!strcmp(address, "127.0.0.1") || !strcmp(address, "::1"));
+}
+
 static void put_address(FILE *batch, const char *dev, struct json_object *address)
 {
 	const char *local = json_word(address, "local");
@@ -39,7 +48,7 @@ static void put_address(FILE *batch, const char *dev, struct json_object *addres
 	const char *label = json_word(address, "label");
 	const char *family = json_word(address, "family");
 
-	if (!local || !family)
+	if (!local || !family || is_given(dev, local))
 		return;
 	fprintf(batch, "addr replace %s", local);
 	if (peer)
@@ -51,6 +60,9 @@ static void put_address(FILE *batch, const char *dev, struct json_object *addres
 		fprintf(batch, " scope %s", scope);
 	if (label)
 		fprintf(batch, " label %s", label);
+	/* Of the route that the kernel makes with it. */
+	if (json_number(address, "metric"))
+		fprintf(batch, " metric %lld", json_number(address, "metric"));
 	for (size_t i = 0; i < sizeof(address_flags) / sizeof(address_flags[0]); i++) {
 		if (json_object_get_boolean(json_get(address, address_flags[i])))
 			fprintf(batch, " %s", address_flags[i]);
@@ -107,9 +119,10 @@ int net_late_addresses(char **text, struct error *err)
 		struct json_object *link = json_object_array_get_idx(list, i);
 		struct json_object *addresses = json_get(link, "addr_info");
 
-		if (!addresses || virtual_returns(list, link))
+		if (!json_word(link, "ifname") || virtual_returns(list, link))
 			continue;
-		for (size_t j = 0; j < json_object_array_length(addresses); j++)
+		fprintf(out, "- %s\n", json_word(link, "ifname"));
+		for (size_t j = 0; j < json_length(addresses); j++)
 			fprintf(out, "%s %s\n",
 				json_word(json_object_array_get_idx(addresses, j), "local"),
 				json_word(link, "ifname"));
@@ -118,72 +131,62 @@ int net_late_addresses(char **text, struct error *err)
 	return fflush(out) ? -ENOMEM : 0;
 }
 
-static int save_links(FILE *batch, FILE *links, struct error *err)
+/* A link can take no larger packets than the one below, and is up only if that is. */
+static void put_up(FILE *batch, struct json_object *list)
 {
-	_cleanup_json_ struct json_object *list = NULL;
-	int r;
+	for (int depth = 0; depth <= VIRTUAL_DEEPEST; depth++) {
+		for (size_t i = 0; i < json_object_array_length(list); i++) {
+			struct json_object *link = json_object_array_get_idx(list, i);
+			const char *name = json_word(link, "ifname");
 
-	r = list_links(&list, err);
-	if (r < 0)
-		return r;
+			if (!name || virtual_depth(list, link) != depth ||
+			    !virtual_returns(list, link))
+				continue;
+			fprintf(batch, "link set dev %s mtu %lld\n", name,
+				json_number(link, "mtu"));
+			/* Or it would have one more address from now on. */
+			if (!strcmp(json_text(link, "inet6_addr_gen_mode"), "none"))
+				fprintf(batch, "link set dev %s addrgenmode none\n", name);
+			fprintf(batch, "link set dev %s up\n", name);
+		}
+	}
+}
+
+static void save_links(FILE *batch, FILE *links, struct json_object *list)
+{
 	virtual_make(batch, list);
+	put_up(batch, list);
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		struct json_object *link = json_object_array_get_idx(list, i), *addresses;
+		struct json_object *link = json_object_array_get_idx(list, i);
+		struct json_object *addresses = json_get(link, "addr_info");
 		const char *name = json_word(link, "ifname");
 
+		if (name)
+			put_link(links, name, link);
 		if (!name || !virtual_returns(list, link))
 			continue;
-		put_link(links, name, link);
-		fprintf(batch, "link set dev %s mtu %lld up\n", name,
-			json_number(link, "mtu"));
-		if (!json_object_object_get_ex(link, "addr_info", &addresses))
-			continue;
-		for (size_t j = 0; j < json_object_array_length(addresses); j++)
+		for (size_t j = 0; j < json_length(addresses); j++)
 			put_address(batch, name, json_object_array_get_idx(addresses, j));
 	}
-	virtual_settle(batch, list);
-	return 0;
 }
 
-/* Words of "ip route show" that tell a state and are no arguments. */
-static bool is_route_state(const char *word)
+/* Of the list that ctx is; a route may lead over a link that is down, and is lost then. */
+static bool link_returns(void *ctx, const char *name)
 {
-	return strcmp(word, "linkdown") == 0 || strcmp(word, "dead") == 0 ||
-	       strcmp(word, "offload") == 0 || strcmp(word, "trap") == 0;
-}
+	for (size_t i = 0; i < json_object_array_length(ctx); i++) {
+		struct json_object *link = json_object_array_get_idx(ctx, i);
 
-static int save_routes(FILE *batch, const char *family, struct error *err)
-{
-	char *const argv[] = { "ip", (char *)family, "route", "show", NULL };
-	_cleanup_free_ char *output = NULL;
-	char *line, *lines;
-	int r;
-
-	r = command_run(argv, &output);
-	if (r != 0)
-		return error_set(err, r < 0 ? -r : EIO, "cannot list the routes: "
-				 "'ip %s route show' failed", family);
-	lines = output;
-	while ((line = strsep(&lines, "\n"))) {
-		char *word;
-
-		if (!*line)
-			continue;
-		/* A multipath route goes on in indented lines. */
-		fprintf(batch, "%s", line[0] == '\t' ? "" : "\n");
-		if (line[0] != '\t')
-			fputs("route replace", batch);	/* the addresses tell the family */
-		while ((word = strsep(&line, " \t")))
-			if (*word && !is_route_state(word))
-				fprintf(batch, " %s", word);
+		if (!strcmp(json_text(link, "ifname"), name))
+			return virtual_returns(ctx, link);
 	}
-	fputc('\n', batch);
-	return 0;
+
+	return false;
 }
 
 int net_save(const char *dir, struct error *err)
 {
 	_cleanup_free_ char *batch_text = NULL, *links_text = NULL;
+	_cleanup_json_ struct json_object *list = NULL;
 	_cleanup_fclose_ FILE *batch = NULL, *links = NULL;
 	size_t batch_len = 0, links_len = 0;
 	char path[PATH_MAX];
@@ -193,13 +196,14 @@ int net_save(const char *dir, struct error *err)
 	links = open_memstream(&links_text, &links_len);
 	if (!batch || !links)
 		return -ENOMEM;
-	r = save_links(batch, links, err);
-	if (r == 0)
-		r = save_routes(batch, "-4", err);
-	if (r == 0)
-		r = save_routes(batch, "-6", err);
+	r = list_links(&list, err);
 	if (r < 0)
 		return r;
+	save_links(batch, links, list);
+	r = routes_save(batch, link_returns, list, err);
+	if (r < 0)
+		return r;
+	virtual_settle(batch, list);
 	if (fflush(batch) || fflush(links))
 		return -ENOMEM;
 
@@ -228,16 +232,19 @@ static int wait_for_link(const char *name, int deadline_ms)
 
 int net_restore(const char *dir, int deadline_ms, struct error *err)
 {
-	_cleanup_free_ char *links = NULL, *output = NULL;
-	char batch[PATH_MAX], path[PATH_MAX], *rest, *name;
-	char *const argv[] = { "ip", "-force", "-batch", batch, NULL };
+	_cleanup_free_ char *links = NULL, *batch = NULL;
+	char path[PATH_MAX], *rest, *name;
 	int r;
 
 	r = path_format(path, sizeof(path), "%s/" LINKS_FILE, dir);
 	if (r == 0)
-		r = path_format(batch, sizeof(batch), "%s/" BATCH_FILE, dir);
-	if (r == 0)
 		r = file_read(path, &links, NULL);
+	if (r == 0)
+		r = path_format(path, sizeof(path), "%s/" BATCH_FILE, dir);
+	if (r == 0)
+		r = file_read(path, &batch, NULL);
+	if (r == 0)
+		r = path_format(path, sizeof(path), "%s/" PIECE_FILE, dir);
 	if (r < 0)
 		return error_set(err, -r, "cannot read the saved network links: %s", strerror(-r));
 
@@ -246,10 +253,6 @@ int net_restore(const char *dir, int deadline_ms, struct error *err)
 		if (*links_name(name) && wait_for_link(name, deadline_ms) < 0)
 			error_set(err, ETIMEDOUT, "network link %s did not appear within %d s",
 				  name, deadline_ms / 1000);
-	/* With -force the rest is done where one line fails, say for a link that is gone. */
-	r = command_run(argv, &output);
-	if (r != 0)
-		return error_set(err, r < 0 ? -r : EIO, "not all addresses and routes could be "
-				 "put back: %.*s", (int)strcspn(output ?: "", "\n"), output ?: "");
-	return err && err->text[0] ? -ETIMEDOUT : 0;
+	r = batch_run(path, batch, err);
+	return r < 0 ? r : err && err->text[0] ? -ETIMEDOUT : 0;
 }
