@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What stands against carrying an app: its open files. */
 #include <errno.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -116,34 +117,60 @@ static void check_unix(struct file_checker *fc, const struct open_file *f, const
 		  peer && peer->name[0] ? peer->name : s->name);
 }
 
-/* Is a socket bound to an address that it will not find? */
-static void check_address(struct file_checker *fc, const struct open_file *f, int fd,
-			  const char *who)
+/* The address of a socket, as the lines of net_late_addresses() have it; "" if it has none. */
+static void read_address(int fd, char *address, size_t size)
 {
 	struct sockaddr_storage own = { 0 };
 	socklen_t len = sizeof(own);
-	char text[INET6_ADDRSTRLEN];
-	const char *address = text, *line = fc->late;
-	size_t nr;
 
+	*address = '\0';
 	if (getsockname(fd, (struct sockaddr *)&own, &len) ||
-	    getnameinfo((struct sockaddr *)&own, len, text, sizeof(text), NULL, 0,
-			NI_NUMERICHOST))
+	    getnameinfo((struct sockaddr *)&own, len, address, size, NULL, 0, NI_NUMERICHOST))
 		return;
 	if (!strncmp(address, "::ffff:", 7) && strchr(address, '.'))
-		address += 7;
+		memmove(address, address + 7, strlen(address + 7) + 1);
 	/* A link's own address has the link behind it. */
-	nr = strcspn(address, "%");
-	for (; line && *line; line += strcspn(line, "\n"), line += *line == '\n') {
-		const char *link = line + nr + 1;
+	address[strcspn(address, "%")] = '\0';
+}
 
-		if (strncmp(line, address, nr) || line[nr] != ' ')
-			continue;
-		check_say(fc->c, true, "%s holds descriptor %d, a socket at %.*s, an address of "
-			  "the network link %.*s, which systemd has to make again first. End the "
-			  "connection, or take the program off the list", who, f->fd, (int)nr,
-			  address, (int)strcspn(link, "\n"), link);
+/* The link of the line that begins with this word and, unless it is "", has this link; or NULL. */
+static const char *find_line(const char *lines, const char *word, const char *link)
+{
+	const size_t nr = strlen(word);
+
+	for (; lines && *lines; lines += strcspn(lines, "\n"), lines += *lines == '\n') {
+		const char *own = lines + nr + 1;
+
+		if (!strncmp(lines, word, nr) && lines[nr] == ' ' &&
+		    (!*link || (!strncmp(own, link, strlen(link)) && own[strlen(link)] == '\n')))
+			return own;
 	}
+
+	return NULL;
+}
+
+/* Is a socket bound to an address, or to a link, that it will not find? */
+static void check_address(struct file_checker *fc, const struct open_file *f, int fd,
+			  const char *who)
+{
+	char address[INET6_ADDRSTRLEN + IFNAMSIZ], device[IFNAMSIZ] = "";
+	socklen_t len = sizeof(device);
+	const char *link;
+
+	if (!getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &len) && *device &&
+	    find_line(fc->late, "-", device)) {
+		check_say(fc->c, true, "%s holds descriptor %d, a socket that is bound to the "
+			  "network link %s, which systemd has to make again first. Take the "
+			  "program off the list", who, f->fd, device);
+		return;
+	}
+	read_address(fd, address, sizeof(address));
+	link = find_line(fc->late, address, "");
+	if (link && *address)
+		check_say(fc->c, true, "%s holds descriptor %d, a socket at %s, an address of "
+			  "the network link %.*s, which systemd has to make again first. End the "
+			  "connection, or take the program off the list", who, f->fd, address,
+			  (int)strcspn(link, "\n"), link);
 }
 
 static void check_socket(struct file_checker *fc, const struct open_file *f, const char *who)

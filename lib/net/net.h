@@ -52,7 +52,7 @@ int net_has_rules(struct error *err);
 
 /*
  * Addresses that are not there when programs are restored, as what makes their link is not nvwa's
- * to start: lines "ADDRESS LINK", malloc()ed.
+ * to start: lines "ADDRESS LINK", malloc()ed. Each such link has a line "- LINK" as well.
  */
 int net_late_addresses(char **text, struct error *err);
 
