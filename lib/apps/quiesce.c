@@ -19,6 +19,7 @@
 #include "lib/apps/quiesce.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/base/strv.h"
 
 #define OWN_CGROUP	"nvwa"
 /* Holds PID 1, which is frozen with nobody left to talk to. */
@@ -102,17 +103,67 @@ void quiesce_free(char **services)
 	free(services);
 }
 
-int quiesce_list(const struct app *apps, size_t nr_apps, char ***services, struct error *err)
+/* What runs, a line each that begins with the unit's name; malloc()ed. */
+static int list_running(char **output, struct error *err)
 {
 	char *const argv[] = { "systemctl", "list-units", "--type=service", "--plain",
 			       "--no-legend", "--state=active,activating,reloading", NULL };
+
+	return command_run(argv, output) == 0 ? 0 :
+	       error_set(err, EIO, "cannot list the running services: "
+			 "'systemctl list-units' failed");
+}
+
+static bool is_in(char **list, const char *unit)
+{
+	for (; list && *list; list++) {
+		if (strcmp(*list, unit) == 0)
+			return true;
+	}
+	return false;
+}
+
+int quiesce_filters(char ***services, struct error *err)
+{
+	/* What is ordered before a target is what that is ordered after. */
+	char *const argv[] = { "systemctl", "show", "-P", "After", "network-pre.target", NULL };
+	_cleanup_free_ char *before = NULL, *running = NULL;
+	_cleanup_strv_ char **units = NULL, **list = NULL;
+	char *rest, *word;
+	int r = 0;
+
+	if (command_run(argv, &before) != 0)
+		return error_set(err, EIO, "cannot list what starts before the network: "
+				 "'systemctl show network-pre.target' failed");
+	rest = before;
+	while (r == 0 && (word = strsep(&rest, " \n")))
+		r = strv_append(&units, word);
+	if (r == 0)
+		r = list_running(&running, err);
+	rest = running;
+	while (r == 0 && (word = strsep(&rest, "\n"))) {
+		word[strcspn(word, " ")] = '\0';
+		if (*word && is_in(units, word) && !is_spared(word))
+			r = strv_append(&list, word);
+	}
+	if (r == 0)
+		*services = steal_ptr(list);
+	return r;
+}
+
+int quiesce_list(const struct app *apps, size_t nr_apps, char ***services, struct error *err)
+{
 	_cleanup_free_ char *output = NULL;
+	_cleanup_strv_ char **filters = NULL;
 	char **list, *rest, *line;
 	size_t nr = 0, room = 2;
+	int r;
 
-	if (command_run(argv, &output) != 0)
-		return error_set(err, EIO, "cannot list the running services: "
-				 "'systemctl list-units' failed");
+	r = list_running(&output, err);
+	if (r == 0)
+		r = quiesce_filters(&filters, err);
+	if (r < 0)
+		return r;
 	for (const char *c = output; *c; c++)
 		room += *c == '\n';
 	list = calloc(room, sizeof(*list));
@@ -121,7 +172,8 @@ int quiesce_list(const struct app *apps, size_t nr_apps, char ***services, struc
 	rest = output;
 	while ((line = strsep(&rest, "\n"))) {
 		line[strcspn(line, " ")] = '\0';
-		if (!*line || is_spared(line) || is_carried(line, apps, nr_apps) ||
+		if (!*line || is_spared(line) || is_in(filters, line) ||
+		    is_carried(line, apps, nr_apps) ||
 		    lives_in(getpid(), line) || !stops_at_shutdown(line) ||
 		    needed_by_carried(line, apps, nr_apps))
 			continue;

@@ -14,10 +14,16 @@
 /*
  * Names of the running services that are to be stopped: all that an ordinary
  * shutdown would stop, except the carried ones, those that a carried one needs, and what keeps the
- * machine itself going. NULL-ended, malloc()ed; free with quiesce_free().
+ * machine itself going, or guards it. NULL-ended, malloc()ed; free with quiesce_free().
  */
 int quiesce_list(const struct app *apps, size_t nr_apps, char ***services, struct error *err);
 void quiesce_free(char **services);
+
+/*
+ * Running services that start before the network (Before=network-pre.target), as packet filters do:
+ * they are not stopped, as that would open the machine. *services is a list (strv.h).
+ */
+int quiesce_filters(char ***services, struct error *err);
 
 int quiesce_stop(char **services, struct error *err);
 int quiesce_start(char **services, struct error *err);
