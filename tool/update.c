@@ -261,6 +261,27 @@ static int note_stopped(char **services)
 	return file_write(CARRY_OUT_DIR "/" CARRY_STOPPED, text, len, 0644);
 }
 
+/*
+ * Stop services that are not carried. An address that goes with one may be another machine's from
+ * now on, in a cluster, say: it is not to come back, and a program with a socket there cannot.
+ */
+static int stop_services(struct update *u, char **services)
+{
+	_cleanup_free_ char *addresses = NULL, *gone = NULL;
+	int r;
+
+	r = net_addresses(&addresses, &u->err);
+	if (r == 0)
+		r = quiesce_stop(services, &u->err);
+	if (r == 0)
+		r = net_addresses_gone(addresses, &gone, &u->err);
+	for (size_t i = 0; r == 0 && *gone && i < u->nr_apps; i++)
+		r = app_check_gone(&u->apps[i], gone, &u->err);
+	if (r == 0 && u->config->restore_net)
+		r = net_save(CARRY_OUT_DIR, &u->err);
+	return r;
+}
+
 /* Everything that takes time and can be done while the programs run. */
 static int prepare(struct update *u)
 {
@@ -291,8 +312,6 @@ static int prepare(struct update *u)
 		r = memmap_format(&u->ram, &ram);
 	if (r == 0)
 		r = file_write(CARRY_OUT_DIR "/" CARRY_RAM, ram, strlen(ram), 0644);
-	if (r == 0 && u->config->restore_net)
-		r = net_save(CARRY_OUT_DIR, &u->err);
 	if (r == 0)
 		r = first_save(CARRY_OUT_DIR, &u->err);
 	for (size_t i = 0; r == 0 && i < u->nr_apps; i++)
@@ -309,7 +328,7 @@ static int prepare(struct update *u)
 		return r;
 	for (char **s = services; *s; s++)
 		say(u, "%s is not carried: it is stopped now and started afresh afterwards", *s);
-	r = quiesce_stop(services, &u->err);
+	r = stop_services(u, services);
 	if (r == 0)
 		r = orders_prepare();
 	/* What those services have mounted is gone by now. */

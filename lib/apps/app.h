@@ -75,6 +75,12 @@ typedef void (*app_reason_fn)(void *ctx, const struct app *app, bool fatal, cons
 int app_check(const struct app *app, const char *target_release, app_reason_fn reason, void *ctx);
 
 /*
+ * Has it a socket at one of these addresses (lines of net_addresses_gone()), which it would not
+ * find again? -EADDRNOTAVAIL, and err names it.
+ */
+int app_check_gone(const struct app *app, const char *gone, struct error *err);
+
+/*
  * Does it send datagrams to a local socket of another program, which must be there when it
  * is restored? 1 if so, and *name is the socket's, malloc()ed. One of which may_be says (unless
  * it is NULL) that it is there does not count.

@@ -14,6 +14,7 @@
 #include "lib/apps/files.h"
 #include "lib/apps/sockets.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/file.h"
 #include "lib/net/net.h"
 
 /* Documentation/admin-guide/devices.txt of the kernel: memory devices */
@@ -171,6 +172,55 @@ static void check_address(struct file_checker *fc, const struct open_file *f, in
 			  "the network link %.*s, which systemd has to make again first. End the "
 			  "connection, or take the program off the list", who, f->fd, address,
 			  (int)strcspn(link, "\n"), link);
+}
+
+/* May this socket be bound to any address, and does it need no more than that? */
+static bool is_bound_freely(int fd)
+{
+	int listens = 0, type = SOCK_STREAM, freely = 0, transparent = 0;
+	_cleanup_free_ char *all = NULL;
+	socklen_t len = sizeof(int);
+
+	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
+	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	getsockopt(fd, IPPROTO_IP, IP_FREEBIND, &freely, &len);
+	getsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &transparent, &len);
+	file_read("/proc/sys/net/ipv4/ip_nonlocal_bind", &all, NULL);
+
+	return (listens || type == SOCK_DGRAM) &&
+	       (freely || transparent || (all && all[0] == '1'));
+}
+
+struct gone {
+	const char *lines;
+	struct error *err;
+};
+
+static int check_gone(void *ctx, const struct open_file *f)
+{
+	char address[INET6_ADDRSTRLEN + IFNAMSIZ], who[96];
+	_cleanup_close_ int fd = -1;
+	struct gone *gone = ctx;
+
+	if (!S_ISSOCK(f->st.st_mode))
+		return 0;
+	fd = pidfd_take(f->pid, f->fd);
+	if (fd < 0)
+		return 0;
+	read_address(fd, address, sizeof(address));
+	if (!*address || !find_line(gone->lines, address, "") || is_bound_freely(fd))
+		return 0;
+	return error_set(gone->err, EADDRNOTAVAIL, "%s holds descriptor %d, a socket at %s, an "
+			 "address that a service took away when it was stopped. Carry that "
+			 "service as well, or take the program off the list",
+			 check_process(f->pid, who, sizeof(who)), f->fd, address);
+}
+
+int app_check_gone(const struct app *app, const char *gone, struct error *err)
+{
+	struct gone ctx = { .lines = gone, .err = err };
+
+	return open_files_scan(app->pids, app->nr_pids, check_gone, &ctx);
 }
 
 static void check_socket(struct file_checker *fc, const struct open_file *f, const char *who)

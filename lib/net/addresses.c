@@ -102,7 +102,8 @@ static int list_links(struct json_object **list, struct error *err)
 	return 0;
 }
 
-int net_late_addresses(char **text, struct error *err)
+/* Lines "ADDRESS LINK" of all links, or of those that do not return. */
+static int list_addresses(bool late, char **text, struct error *err)
 {
 	_cleanup_json_ struct json_object *list = NULL;
 	_cleanup_fclose_ FILE *out = NULL;
@@ -119,13 +120,55 @@ int net_late_addresses(char **text, struct error *err)
 		struct json_object *link = json_object_array_get_idx(list, i);
 		struct json_object *addresses = json_get(link, "addr_info");
 
-		if (!json_word(link, "ifname") || virtual_returns(list, link))
+		if (!json_word(link, "ifname") || (late && virtual_returns(list, link)))
 			continue;
 		fprintf(out, "- %s\n", json_word(link, "ifname"));
 		for (size_t j = 0; j < json_length(addresses); j++)
 			fprintf(out, "%s %s\n",
 				json_word(json_object_array_get_idx(addresses, j), "local"),
 				json_word(link, "ifname"));
+	}
+
+	return fflush(out) ? -ENOMEM : 0;
+}
+
+int net_late_addresses(char **text, struct error *err)
+{
+	return list_addresses(true, text, err);
+}
+
+int net_addresses(char **text, struct error *err)
+{
+	return list_addresses(false, text, err);
+}
+
+/* Is there a line that begins with these characters? */
+static bool has_line(const char *lines, const char *start, size_t len)
+{
+	for (; *lines; lines += strcspn(lines, "\n"), lines += *lines == '\n') {
+		if (!strncmp(lines, start, len))
+			return true;
+	}
+
+	return false;
+}
+
+int net_addresses_gone(const char *before, char **gone, struct error *err)
+{
+	_cleanup_free_ char *now = NULL;
+	_cleanup_fclose_ FILE *out = NULL;
+	size_t len;
+	int r;
+
+	r = net_addresses(&now, err);
+	if (r < 0)
+		return r;
+	out = open_memstream(gone, &len);
+	if (!out)
+		return -ENOMEM;
+	for (; *before; before += strcspn(before, "\n"), before += *before == '\n') {
+		if (*before != '-' && !has_line(now, before, strcspn(before, " \n") + 1))
+			fprintf(out, "%.*s\n", (int)strcspn(before, "\n"), before);
 	}
 
 	return fflush(out) ? -ENOMEM : 0;

@@ -56,6 +56,12 @@ int net_has_rules(struct error *err);
  */
 int net_late_addresses(char **text, struct error *err);
 
+/* The addresses that the machine has, in such lines. */
+int net_addresses(char **text, struct error *err);
+
+/* Those lines of before whose address the machine has no more, on no link. */
+int net_addresses_gone(const char *before, char **gone, struct error *err);
+
 /* Save links, addresses and routes as files into <dir>/net/. */
 int net_save(const char *dir, struct error *err);
 

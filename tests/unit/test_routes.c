@@ -343,6 +343,28 @@ static void test_there_and_back(void **state)
 	expect_same(before, after);
 }
 
+/* As when a service that has a cluster's address is stopped. */
+static void test_gone(void **state)
+{
+	_cleanup_free_ char *before = NULL, *gone = NULL;
+
+	(void)state;
+	NEED_NAMESPACE();
+	free(shell("ip link add br7 type bridge; ip link add br8 type bridge\n"
+		   "ip link set br7 up; ip link set br8 up; ip addr add 192.0.2.7/24 dev br7\n"
+		   "ip addr add 192.0.2.70/24 dev br7; ip addr add 192.0.2.71/24 dev br7"));
+	assert_return_code(net_addresses(&before, NULL), 0);
+	assert_return_code(net_addresses_gone(before, &gone, NULL), 0);
+	assert_string_equal(gone, "");
+	free(gone);
+	/* One goes, and one moves. */
+	free(shell("ip addr del 192.0.2.71/24 dev br7; ip addr add 192.0.2.71/24 dev br8\n"
+		   "ip addr del 192.0.2.7/24 dev br7; ip addr add 192.0.2.70/24 dev br7"));
+	assert_return_code(net_addresses_gone(before, &gone, NULL), 0);
+	assert_string_equal(gone, "192.0.2.7 br7\n");
+	free(shell("ip link del br7; ip link del br8"));
+}
+
 static int set_up(void **state)
 {
 	enter_namespace(state);
@@ -358,6 +380,7 @@ int main(void)
 		cmocka_unit_test(test_each_by_itself),
 		cmocka_unit_test(test_many_lines),
 		cmocka_unit_test(test_there_and_back),
+		cmocka_unit_test(test_gone),
 	};
 
 	return cmocka_run_group_tests_name("routes", tests, set_up, remove_temp_dir);

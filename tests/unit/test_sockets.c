@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The ports of TCP sockets, in this process itself. */
+/* Ports and addresses of sockets, in this process itself. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <setjmp.h>
@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "lib/apps/app.h"
 #include "lib/apps/sockets.h"
 
 /* A socket of the loopback address at any port, which is returned. */
@@ -90,9 +91,40 @@ static void test_ports(void **state)
 	free(used);
 }
 
+/* A service has taken an address away. */
+static void test_gone(void **state)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	pid_t pids[] = { getpid() };
+	struct app app = { .pids = pids, .nr_pids = 1 };
+	struct error err = { 0 };
+	const int on = 1;
+	int fd;
+
+	(void)state;
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 4);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	assert_int_equal(app_check_gone(&app, "", &err), 0);
+	assert_int_equal(app_check_gone(&app, "127.0.0.50 lo\n27.0.0.5 lo\n", &err), 0);
+	assert_string_equal(err.text, "");
+	assert_int_equal(app_check_gone(&app, "127.0.0.50 lo\n127.0.0.5 eth0\n", &err),
+			 -EADDRNOTAVAIL);
+	assert_non_null(strstr(err.text, "a socket at 127.0.0.5, an address that a service took"));
+	/* A listener that needs no address of the machine's: HAProxy's in a cluster, say. */
+	assert_int_equal(setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)), 0);
+	assert_int_equal(app_check_gone(&app, "127.0.0.5 eth0\n", NULL), -EADDRNOTAVAIL);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(app_check_gone(&app, "127.0.0.5 eth0\n", NULL), 0);
+	close(fd);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_ports) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_gone),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
