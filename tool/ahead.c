@@ -165,8 +165,6 @@ int ahead_save(struct app *apps, size_t nr_apps, struct error *err)
 	fprintf(f, "criu %d\n", criu_version());
 	if (has_apparmor())
 		fprintf(f, "guard " APPARMOR_LOAD "\n");
-	if (first_has_firewall())
-		fprintf(f, "firewall yes\n");
 	if (fflush(f))
 		return -ENOMEM;
 	r = file_write(CARRY_OUT_DIR "/" CARRY_AHEAD, text, len, 0644);
@@ -225,10 +223,6 @@ static int take_line(struct ahead *ahead, char *line)
 	}
 	if (!strcmp(line, "journal")) {
 		ahead->journal = true;
-		return 0;
-	}
-	if (!strcmp(line, "firewall")) {
-		ahead->firewall = true;
 		return 0;
 	}
 	if (!strcmp(line, "criu")) {

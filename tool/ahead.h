@@ -47,7 +47,6 @@ struct ahead {
 	int criu_version;	/* of the criu that has dumped them */
 	bool whole;		/* nothing is left for systemd to restore */
 	bool journal;		/* its sockets are made for them */
-	bool firewall;		/* the packet lock stays until the machine's own filter is there */
 };
 
 /* In the new kernel: -ENOENT, no program goes ahead. */

@@ -23,6 +23,7 @@
 #define CARRY_STOPPED		"stopped"	/* services to start again, here or there */
 #define CARRY_AHEAD		"ahead"		/* programs that go ahead, see tool/ahead.h */
 #define CARRY_PORTS		"ports"		/* of TCP, of those that do not */
+#define CARRY_FILTER		"filter"	/* of packets, see tool/filter.c */
 #define CARRY_SCOPES		"scopes"	/* names of those that were tried, for systemd */
 #define CARRY_SETTLED		"settled"	/* made when the update is over */
 #define CARRY_FAILED		"failed"	/* nvwa-init's reason for not taking the record */

@@ -184,8 +184,9 @@ int verb_init(int argc, char **argv)
 		if (c != EXIT_OK)
 			return c;
 	}
-	/* Also where nothing else was left: CRIU leaves its tables when it is killed. */
+	/* Also where nothing else was left. */
 	note(net_unlock(&err), "TCP may stay locked", &err, &status);
+	note(net_unguard(&err), "the network may stay closed", &err, &status);
 	if (clean && status == EXIT_OK)
 		printf("no update was interrupted: nothing to clean up\n");
 	return status;

@@ -60,6 +60,8 @@ const struct verb verbs[] = {
 		(const struct verb_flag[]) {
 			{ "--ahead", "restore programs that need not wait for systemd" },
 			{ "--scopes", "tell systemd of the programs that went ahead" },
+			{ "--filter", "let packets pass if the packet filter has its rules" },
+			{ "--open", "let packets pass" },
 			{ "--files", "put back files in shared temporary directories" },
 			{ "--warm", "have CRIU look at this kernel" },
 			{ "--net", "bring back addresses and routes" },

@@ -37,6 +37,7 @@
 #include "tool/carry.h"
 #include "tool/common.h"
 #include "tool/config.h"
+#include "tool/filter.h"
 #include "tool/outcome.h"
 #include "tool/prepared.h"
 #include "tool/sizes.h"
@@ -81,7 +82,11 @@ static int narrow_lock(struct error *err)
 	return r == -ENOENT ? 1 : r < 0 ? r : net_lock_ports(ports, err);
 }
 
-static int resume_net(void)
+/*
+ * ahead: systemd does not run yet. Without lock and guard no link comes up here: peers would be
+ * reset, and whoever likes could come in.
+ */
+static int resume_net(bool ahead)
 {
 	struct error err = { 0 };
 	int r = 1;
@@ -89,9 +94,17 @@ static int resume_net(void)
 	/* What ended the lock may have been the machine's own packet filter. */
 	if (access(NVWA_STATE_DIR "/" CARRY_SCOPES, F_OK) == 0)
 		r = narrow_lock(&err);
-	if (r != 0 && net_lock_again(&err) < 0)
-		complain("%s", err.text);
-	memset(&err, 0, sizeof(err));
+	if (r != 0) {
+		memset(&err, 0, sizeof(err));
+		r = net_lock_again(&err);
+	}
+	if (r == 0)
+		r = filter_guard(ahead, &err);
+	if (r < 0) {
+		complain("network links stay down until the machine's own network is set up: %s",
+			 err.text);
+		return EXIT_FAILURE;
+	}
 	if (access(NVWA_STATE_DIR "/net", F_OK) == 0 &&
 	    net_restore(NVWA_STATE_DIR, LINK_DEADLINE_MS, &err) < 0)
 		complain("%s", err.text);
@@ -284,20 +297,24 @@ static int resume_ahead(void)
 	}
 	warm = start_warm(ahead.criu_version);
 	resume_files();
-	resume_net();
+	status = resume_net(true);
 	if (warm > 0)
 		waitpid(warm, NULL, 0);
+	if (status != EXIT_OK) {
+		complain("programs go on when systemd has started");
+		ahead_free(&ahead);
+		return status;
+	}
 	/* Once is enough, also if services are yet to come. */
 	unlink(NVWA_STATE_DIR "/" CARRY_TMP);
 	tree_remove(NVWA_STATE_DIR "/net");
 	if (!ahead_restore(&ahead, restore_ahead, &status, &err)) {
 		unlink(NVWA_STATE_DIR "/" CARRY_PORTS);
 	} else if (ahead.whole) {
-		if (!ahead.firewall)
-			net_unlock(&err);
+		net_unlock(&err);
 		file_write(NVWA_STATE_DIR "/" APPS_WHOLE, "", 0, 0644);
 		first_give_up();
-	} else if (!ahead.firewall) {
+	} else {
 		narrow_lock(&err);
 	}
 	if (err.text[0])
@@ -334,7 +351,7 @@ static int settle_ahead(const char *name, struct error *err)
 	return r;
 }
 
-/* What went ahead is told to systemd; the machine's packet filter is there, too. */
+/* What went ahead is told to systemd. */
 static int resume_scopes(void)
 {
 	_cleanup_free_ char *names = NULL, *fresh = NULL;
@@ -367,12 +384,19 @@ static int resume_scopes(void)
 			status = EXIT_FAILURE;
 		}
 	}
-	memset(&err, 0, sizeof(err));
-	if (access(NVWA_STATE_DIR "/" APPS_WHOLE, F_OK) == 0 && net_unlock(&err) < 0) {
-		complain("%s", err.text);
-		status = EXIT_FAILURE;
-	}
 	return status;
+}
+
+/* All that comes before the network has started; at last: the network has, too. */
+static int resume_filter(bool at_last)
+{
+	struct error err = { 0 };
+
+	if (filter_lift(at_last, &err) < 0 || err.text[0]) {
+		complain("%s", err.text);
+		return EXIT_FAILURE;
+	}
+	return EXIT_OK;
 }
 
 static int add_hidden(int keeper)
@@ -518,6 +542,7 @@ static int resume_settle(void)
 	if (net_unlock(&err) < 0)
 		complain("%s", err.text);
 	memset(&err, 0, sizeof(err));
+	resume_filter(true);
 	unlink(APPS_UNVERIFIED);
 	if (apps_forget_units(&err) < 0) {
 		complain("%s", err.text);
@@ -562,6 +587,8 @@ static int resume_settle(void)
 static const struct option options[] = {
 	{ "ahead", no_argument, NULL, 'a' },
 	{ "scopes", no_argument, NULL, 'c' },
+	{ "filter", no_argument, NULL, 'i' },
+	{ "open", no_argument, NULL, 'o' },
 	{ "files", no_argument, NULL, 'f' },
 	{ "net", no_argument, NULL, 'n' },
 	{ "unit", required_argument, NULL, 'u' },
@@ -599,10 +626,14 @@ int verb_resume(int argc, char **argv)
 		return resume_ahead();
 	case 'c':
 		return resume_scopes();
+	case 'i':
+		return resume_filter(false);
+	case 'o':
+		return resume_filter(true);
 	case 'f':
 		return resume_files();
 	case 'n':
-		return resume_net();
+		return resume_net(false);
 	case 'u':
 		return resume_unit(optarg);
 	case 'r':

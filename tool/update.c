@@ -41,6 +41,7 @@
 #include "tool/check.h"
 #include "tool/common.h"
 #include "tool/config.h"
+#include "tool/filter.h"
 #include "tool/machine.h"
 #include "tool/orders.h"
 #include "tool/prepared.h"
@@ -312,6 +313,9 @@ static int prepare(struct update *u)
 		r = memmap_format(&u->ram, &ram);
 	if (r == 0)
 		r = file_write(CARRY_OUT_DIR "/" CARRY_RAM, ram, strlen(ram), 0644);
+	/* Some services take their rules with them. */
+	if (r == 0)
+		r = filter_save(&u->err);
 	if (r == 0)
 		r = first_save(CARRY_OUT_DIR, &u->err);
 	for (size_t i = 0; r == 0 && i < u->nr_apps; i++)

@@ -35,6 +35,8 @@ static const struct {
 } static_units[] = {
 	{ "nvwa-resume.service", "sysinit.target", true },
 	{ "nvwa-scopes.service", "sysinit.target", false },
+	{ "nvwa-filter.service", "sysinit.target", false },
+	{ "nvwa-open.service", "sysinit.target", false },
 	{ "nvwa-memory.service", "sysinit.target", false },
 	{ "nvwa-settle.service", "multi-user.target", false },
 };

@@ -83,14 +83,22 @@ logged() {
 		awk '/^number/ { if (NR > 1 && $2 != last + 1) bad++; last = $2; nr++ }
 			END { print nr " numbers", bad + 0 }'
 }
+# A program at a port that a packet filter closes later on.
+closed=
 # updated RELEASE: all programs go on; the network is as it was.
 updated() {
 	links >"$out/links.before"
 	held_facts >"$out/held.before"
 	client_start probe "$tests_dir/clients/probe.py" "$guest_ip" "$port" --period 10 --tcp
+	[ -z "$closed" ] || client_start knock "$tests_dir/clients/probe.py" "$guest_ip" 13 --period 10
 	update_to "$1"
 	ok "the program answers again" client_advances probe
 	client_stop probe
+	if [ -n "$closed" ]; then
+		client_stop knock
+		is "no datagram gets through to what the machine's packet filter closes" \
+			"$(jq -r 'if .sent > 100 then .requests else "not asked" end' "$out/knock.json")" 0
+	fi
 	is "no datagram is answered twice, and its TCP connection lives" \
 		"$(jq -r '"\(.twice) \(.unknown) \(.tcp.outcome) \(.tcp.wrong)"' "$out/probe.json")" \
 		"0 0 ok 0"
@@ -146,11 +154,18 @@ is "each has its scope" "$(guest "cat /proc/$echo/cgroup /proc/$held/cgroup /pro
 # --- all go ahead, to a machine with a firewall and AppArmor -------------------------
 
 guest 'sed -i "s/^allow-hotplug/auto/" /etc/network/interfaces'
+closed=$(start "/usr/local/bin/echo 13")
+client_start knock "$tests_dir/clients/probe.py" "$guest_ip" 13 --period 10
+ok "without a packet filter the other program answers" client_advances knock
+client_stop knock
 guest "kill $waits; systemctl -q enable nftables && systemctl start nftables &&
-	nft add table inet mine && nft list ruleset >/etc/nftables.conf" ||
+	nft add table inet mine &&
+	nft 'add chain inet mine in { type filter hook input priority filter; policy accept; }' &&
+	nft add rule inet mine in udp dport 13 drop &&
+	(echo flush ruleset; nft list ruleset) >/etc/nftables.conf" ||
 	give_up "a packet filter is set up"
 tables=$(guest nft list tables)
-restore_config "" "$echo $held $logs"
+restore_config "" "$echo $held $logs $closed"
 updated "$(lab_kernel trixie 6.12)"
 is "they went ahead of systemd" "$(when "pid-$echo") $(when "pid-$held") $(when "pid-$logs")" \
 	"before before before"
