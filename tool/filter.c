@@ -117,6 +117,6 @@ int filter_lift(bool at_last, struct error *err)
 	cleanup_strv(&filter.units);
 	/* Rules may still come from what sets up the network, as in interfaces(5). */
 	if (!at_last && r <= 0)
-		return r;
+		return r < 0 ? r : 1;
 	return net_unguard(err);
 }

@@ -22,7 +22,7 @@ int filter_guard(bool ahead, struct error *err);
 
 /*
  * When all that comes before the network has started: take the guard off if rules are there, or
- * if the old kernel had none either. At last: in any case.
+ * if the old kernel had none either. At last: in any case. 1: it stays on.
  */
 int filter_lift(bool at_last, struct error *err);
 

@@ -23,6 +23,7 @@
 #include "lib/apps/first.h"
 #include "lib/apps/paths.h"
 #include "lib/apps/scope.h"
+#include "lib/apps/sockets.h"
 #include "lib/apps/takeover.h"
 #include "lib/apps/units.h"
 #include "lib/base/cleanup.h"
@@ -387,16 +388,43 @@ static int resume_scopes(void)
 	return status;
 }
 
+/* The packet filter gets to know the connections of those that run again. */
+static void probe_connections(void)
+{
+	struct json_object *update = update_read(), *apps = json_get(update, "apps");
+
+	for (size_t i = 0; i < json_length(apps); i++) {
+		const char *name = json_text(json_object_array_get_idx(apps, i), "name");
+		struct json_object *result = outcome_read(name);
+		struct error err = { 0 };
+		struct app app;
+		int r;
+
+		r = !outcome_resumed(name) ? -ENOENT : strncmp(name, "pid-", 4) == 0 ?
+		    app_find_program(json_number(result, "pid"), &app, &err) :
+		    app_find_service(name, &app, &err);
+		json_object_put(result);
+		if (r < 0)
+			continue;
+		r = sockets_probe(&app);
+		if (r < 0)
+			complain("connections of %s may stall: %s", name, strerror(-r));
+		app_free(&app);
+	}
+	json_object_put(update);
+}
+
 /* All that comes before the network has started; at last: the network has, too. */
 static int resume_filter(bool at_last)
 {
 	struct error err = { 0 };
+	int r = filter_lift(at_last, &err);
 
-	if (filter_lift(at_last, &err) < 0 || err.text[0]) {
+	if (r < 0 || err.text[0])
 		complain("%s", err.text);
-		return EXIT_FAILURE;
-	}
-	return EXIT_OK;
+	if (!at_last && r == 0)
+		probe_connections();
+	return r < 0 || err.text[0] ? EXIT_FAILURE : EXIT_OK;
 }
 
 static int add_hidden(int keeper)

@@ -7,8 +7,10 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/apps/files.h"
@@ -139,4 +141,81 @@ static int note_port(void *ctx, const struct open_file *f)
 int sockets_ports(const struct app *app, bool used[SOCKETS_PORTS])
 {
 	return open_files_scan(app->pids, app->nr_pids, note_port, used);
+}
+
+/* Options of a connection that is to send something. */
+struct probe {
+	int fd, keepalive, idle;
+};
+
+struct probes {
+	struct probe *list;
+	size_t nr;
+};
+
+/* What waits for an answer, and sends nothing of its own accord. */
+static bool is_connected(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	return !getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) &&
+	       (info.tcpi_state == TCP_ESTABLISHED || info.tcpi_state == TCP_CLOSE_WAIT);
+}
+
+static int start_probe(void *ctx, const struct open_file *f)
+{
+	_cleanup_close_ int fd = take_tcp(f);
+	struct probes *probes = ctx;
+	const int on = 1, second = 1;
+	struct probe p, *list;
+
+	if (fd < 0 || !is_connected(fd) ||
+	    get_option(fd, SOL_SOCKET, SO_KEEPALIVE, &p.keepalive) < 0 ||
+	    get_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, &p.idle) < 0)
+		return 0;
+	list = realloc(probes->list, (probes->nr + 1) * sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	probes->list = list;
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &second, sizeof(second));
+	p.fd = steal_fd(fd);
+	list[probes->nr++] = p;
+
+	return 0;
+}
+
+/* In reverse: a connection that two processes have is there twice. */
+static void end_probes(struct probes *probes)
+{
+	while (probes->nr--) {
+		const struct probe *p = &probes->list[probes->nr];
+
+		setsockopt(p->fd, IPPROTO_TCP, TCP_KEEPIDLE, &p->idle, sizeof(p->idle));
+		setsockopt(p->fd, SOL_SOCKET, SO_KEEPALIVE, &p->keepalive, sizeof(p->keepalive));
+		close(p->fd);
+	}
+	free(probes->list);
+}
+
+int sockets_probe(const struct app *app)
+{
+	/* A connection that has been silent for a second sends at once, others after that time. */
+	const struct timespec more_than_a_second = { .tv_sec = 1, .tv_nsec = 200 * 1000 * 1000 };
+	struct probes probes = { 0 };
+	struct rlimit files;
+	int r;
+
+	/* One for each connection. */
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	r = open_files_scan(app->pids, app->nr_pids, start_probe, &probes);
+	if (probes.nr)
+		nanosleep(&more_than_a_second, NULL);
+	end_probes(&probes);
+
+	return r;
 }

@@ -19,4 +19,11 @@ int sockets_resume(const struct app *app);
 #define SOCKETS_PORTS	65536
 int sockets_ports(const struct app *app, bool used[SOCKETS_PORTS]);
 
+/*
+ * Have each of its connections send an empty segment, as keepalive does: a stateful packet filter
+ * knows none of them after an update, and would take the peer's for the first of an unknown one. It
+ * takes more than a second, and the program notices nothing.
+ */
+int sockets_probe(const struct app *app);
+
 #endif

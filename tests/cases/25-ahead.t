@@ -182,12 +182,27 @@ is "memory is charged where it is used" "$(guest "
 is "the boot was one as ever" "$(guest 'systemctl is-active nvwa-net nvwa-resume multi-user.target
 	systemctl --failed --plain --no-legend' | paste -sd' ')" "inactive inactive active"
 
-# --- none does ---------------------------------------------------------------------
+# --- none does; the packet filter is one that nobody has heard of --------------------
 
-guest 'echo "ahead_of_systemd: no" >/etc/nvwa/nvwa-server.yaml'
+# As firewalld: it takes its rules along when it is stopped, and starts with the most of the services.
+guest 'systemctl -q disable nftables && cat >/etc/systemd/system/wall.service &&
+	systemctl daemon-reload && systemctl -q enable wall && systemctl start wall
+	echo "ahead_of_systemd: no" >/etc/nvwa/nvwa-server.yaml' <<-'EOF' || give_up "there is another packet filter"
+	[Unit]
+	Wants=network-pre.target
+	Before=network-pre.target
+	[Service]
+	Type=oneshot
+	RemainAfterExit=yes
+	ExecStart=nft -f /etc/nftables.conf
+	ExecStop=nft flush ruleset
+	[Install]
+	WantedBy=multi-user.target
+EOF
 like "the check says that it is switched off" "$(guest nvwa check 2>&1)" \
 	"not before: ahead_of_systemd is switched off"
 updated "$(lab_kernel trixie 7)"
+is "the other packet filter is there, and nothing else" "$(guest nft list tables)" "$tables"
 is "they went on after systemd" "$(when "pid-$echo") $(when "pid-$held") $(when "pid-$logs")" \
 	"after after after"
 no_splats

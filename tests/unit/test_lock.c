@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -18,6 +20,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "lib/apps/sockets.h"
 #include "lib/net/net.h"
 #include "lib/net/nft.h"
 #include "tests/unit/net-namespace.h"
@@ -172,21 +175,29 @@ static void end_machine(const struct machine *m)
 	free(shell("ip link del %s 2>&1 || true", m->name));
 }
 
+/* Into the namespace of a machine; NULL: stay. */
+static void enter(const struct machine *m)
+{
+	char path[64];
+	int other;
+
+	if (!m)
+		return;
+	assert_return_code(path_format(path, sizeof(path), "/proc/%d/ns/net", m->pid), 0);
+	other = open(path, O_RDONLY);
+	assert_return_code(setns(other, CLONE_NEWNET), errno);
+	close(other);
+}
+
 /* A socket of a machine's; NULL: the router. Bound to a port if it listens. */
 static int udp(const struct machine *m, int family, int port)
 {
-	int own = open("/proc/self/ns/net", O_RDONLY), other, fd;
+	int own = open("/proc/self/ns/net", O_RDONLY), fd;
 	struct timeval patience = { .tv_sec = 20 };
 	struct sockaddr_storage any = { .ss_family = family };
-	char path[64];
 
 	((struct sockaddr_in *)&any)->sin_port = htons(port);
-	if (m) {
-		assert_return_code(path_format(path, sizeof(path), "/proc/%d/ns/net", m->pid), 0);
-		other = open(path, O_RDONLY);
-		assert_return_code(setns(other, CLONE_NEWNET), errno);
-		close(other);
-	}
+	enter(m);
 	fd = socket(family, SOCK_DGRAM, 0);
 	assert_return_code(fd, errno);
 	assert_return_code(setns(own, CLONE_NEWNET), errno);
@@ -282,6 +293,62 @@ static void test_guard(void **state)
 	end_machine(&right);
 }
 
+static int tcp(const struct machine *m)
+{
+	int own = open("/proc/self/ns/net", O_RDONLY), fd;
+
+	enter(m);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_return_code(fd, errno);
+	assert_return_code(setns(own, CLONE_NEWNET), errno);
+	close(own);
+
+	return fd;
+}
+
+/* A filter that knows no connection yet: the peer's data get through once this end has sent. */
+static void test_probe(void **state)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+	struct timeval patience = { .tv_sec = 20 };
+	pid_t pids[] = { getpid() };
+	struct app app = { .pids = pids, .nr_pids = 1 };
+	int listener, server, client, value, idle;
+	socklen_t len = sizeof(value);
+	char c = 'x';
+
+	(void)state;
+	NEED_NAMESPACE();
+	make_machine(&left);
+	listener = tcp(&left);
+	client = tcp(NULL);
+	assert_int_equal(inet_pton(AF_INET, left.v4, &at.sin_addr), 1);
+	assert_return_code(bind(listener, (struct sockaddr *)&at, sizeof(at)), errno);
+	assert_return_code(listen(listener, 1), errno);
+	assert_return_code(connect(client, (struct sockaddr *)&at, sizeof(at)), errno);
+	server = accept(listener, NULL, NULL);
+	assert_return_code(server, errno);
+	assert_return_code(getsockopt(client, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &len), errno);
+	nft("add table inet filter\n"
+	    "add chain inet filter in { type filter hook input priority filter; policy drop; }\n"
+	    "add rule inet filter in ct state established accept\n");
+	assert_int_equal(send(server, &c, 1, 0), 1);
+
+	assert_int_equal(recv(client, &c, 1, MSG_DONTWAIT), -1);
+	assert_return_code(sockets_probe(&app), 0);
+	setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	assert_int_equal(recv(client, &c, 1, 0), 1);
+	assert_return_code(getsockopt(client, SOL_SOCKET, SO_KEEPALIVE, &value, &len), errno);
+	assert_int_equal(value, 0);
+	assert_return_code(getsockopt(client, IPPROTO_TCP, TCP_KEEPIDLE, &value, &len), errno);
+	assert_int_equal(value, idle);
+	nft("flush ruleset\n");
+	close(client);
+	close(server);
+	close(listener);
+	end_machine(&left);
+}
+
 static void test_guard_goes(void **state)
 {
 	(void)state;
@@ -329,6 +396,7 @@ int main(void)
 		cmocka_unit_test(test_has_rules),
 		cmocka_unit_test(test_guard_goes),
 		cmocka_unit_test(test_guard),
+		cmocka_unit_test(test_probe),
 	};
 
 	return cmocka_run_group_tests_name("lock", tests, enter_namespace, NULL);
