@@ -52,7 +52,7 @@ networks() {
 		bridge -d link; ip -d link show inner | grep vlan
 		cat /sys/class/net/bond0/bonding/mode /sys/class/net/br0/bridge/forward_delay
 		grep . /sys/class/net/bond1/bonding/{arp_interval,arp_ip_target,primary,fail_over_mac}
-		grep . /sys/class/net/{bond1,jumbo}/mtu; grep -A 9 "^EGRESS" /proc/net/vlan/jumbo
+		grep . /sys/class/net/{bond1,jumbo}/mtu; grep EGRESS /proc/net/vlan/jumbo
 		ip -o -4 addr show jumbo; ip rule; ip -6 rule; ip route; ip route show table 101
 		ip -6 route show | grep ^2001:db8' |
 		sed -E 's/@[^ ]*//; s/^[0-9]+: //; s/ linkdown//; s/expires [23][0-9]{3}sec/expires/; s/\\.*//' | sort
