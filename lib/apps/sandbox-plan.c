@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/apps/acl.h"
 #include "lib/apps/mountinfo.h"
 #include "lib/apps/proc.h"
 #include "lib/apps/sandbox.h"
@@ -122,6 +123,9 @@ static int plan_path(const struct mountinfos *host, const char *path, FILE *out,
 			r = -errno;
 		if (!r && !is_plain(&st))
 			return error_set(err, ENOTSUP, "%s is a file in memory", copy);
+		/* Without the list that the group's bits are the mask of they would be rights. */
+		if (!r && acl_has(where))
+			st.st_mode &= ~S_IRWXG;
 		if (!r)
 			r = put_node(out, "node", where, copy, &st);
 		*end = cut;
