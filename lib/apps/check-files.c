@@ -12,6 +12,8 @@
 
 #include "lib/apps/check.h"
 #include "lib/apps/files.h"
+#include "lib/apps/meta.h"
+#include "lib/apps/places.h"
 #include "lib/apps/sockets.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
@@ -315,6 +317,29 @@ void check_files(struct checker *c)
 			  strerror(-r));
 	free_sockets(&fc);
 	free(fc.late);
+}
+
+static void say_too_large(void *ctx, const char *path)
+{
+	struct checker *c = ctx;
+
+	check_say(c, false, "%s is in memory, and more than is copied of what %s has there: it "
+		  "will be gone", path, c->app->name);
+}
+
+void check_places(struct checker *c)
+{
+	__attribute__((cleanup(meta_free))) struct app_meta meta = { 0 };
+	struct error err = { "" };
+	int r = 0;
+
+	if (c->app->kind == APP_SERVICE)
+		r = meta_find_trees(c->app, &meta, &err);
+	if (!r)
+		r = places_check(c->app, &meta, say_too_large, c);
+	if (r < 0)
+		check_say(c, true, "What %s has in memory file systems cannot be looked at: %s",
+			  c->app->name, err.text[0] ? err.text : strerror(-r));
 }
 
 static int find_peer(void *ctx, const struct open_file *f)

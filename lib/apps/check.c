@@ -235,6 +235,7 @@ int app_check(const struct app *app, const char *target_release, app_reason_fn r
 	for (size_t i = 0; i < app->nr_pids; i++)
 		check_one(&c, app->pids[i]);
 	check_files(&c);
+	check_places(&c);
 	check_ipc(&c);
 	if (app->kind == APP_SERVICE)
 		check_unit(&c);

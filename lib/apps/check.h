@@ -25,6 +25,8 @@ const char *check_process(pid_t pid, char *buf, size_t size);
 void check_memory(struct checker *c, pid_t pid, const char *who);
 /* The open files of all processes. */
 void check_files(struct checker *c);
+/* What it has in memory file systems. */
+void check_places(struct checker *c);
 /* System V semaphores and message queues. */
 void check_ipc(struct checker *c);
 /* The unit of a service. */

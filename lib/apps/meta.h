@@ -37,6 +37,9 @@ int meta_write(const char *dir, const struct app_meta *meta, struct error *err);
 int meta_read(const char *dir, struct app_meta *meta, struct error *err);
 void meta_free(struct app_meta *meta);
 
+/* In the old kernel: which trees a service has, by what its unit says. */
+int meta_find_trees(const struct app *app, struct app_meta *meta, struct error *err);
+
 /* What a process has that CRIU does not see: mend.c brings it back. */
 struct process_extra {
 	pid_t pid;

@@ -144,6 +144,14 @@ static int list_trees(const struct unit_facts *f, struct app_meta *meta)
 	return r;
 }
 
+int meta_find_trees(const struct app *app, struct app_meta *meta, struct error *err)
+{
+	__attribute__((cleanup(unit_facts_free))) struct unit_facts facts = { 0 };
+	int r = read_unit_facts(app->name, &facts, err);
+
+	return r < 0 ? r : list_trees(&facts, meta);
+}
+
 static int save_service(const struct app *app, const char *dir, struct app_meta *meta,
 			struct error *err)
 {
@@ -229,5 +237,5 @@ int app_save_files(const struct app *app, const char *dir, struct error *err)
 			r = archive_save(base, tar, err);
 	}
 
-	return r;
+	return r < 0 ? r : places_save_files(app, path, err);
 }

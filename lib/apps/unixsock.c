@@ -10,9 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
+
+/* The kernel's own form of a device number has so many bits for the minor one. */
+#define MINOR_BITS	20
 
 static int add_socket(struct unix_sockets *all, const struct nlmsghdr *h)
 {
@@ -41,6 +45,13 @@ static int add_socket(struct unix_sockets *all, const struct nlmsghdr *h)
 
 		if (a->rta_type == UNIX_DIAG_PEER && size >= sizeof(s->peer)) {
 			memcpy(&s->peer, RTA_DATA(a), sizeof(s->peer));
+		} else if (a->rta_type == UNIX_DIAG_VFS && size >= sizeof(struct unix_diag_vfs)) {
+			struct unix_diag_vfs vfs;
+
+			memcpy(&vfs, RTA_DATA(a), sizeof(vfs));
+			s->file_ino = vfs.udiag_vfs_ino;
+			s->file_dev = makedev(vfs.udiag_vfs_dev >> MINOR_BITS,
+					      vfs.udiag_vfs_dev & ((1U << MINOR_BITS) - 1));
 		} else if (a->rta_type == UNIX_DIAG_NAME && size) {
 			if (size > sizeof(s->name) - 1)
 				size = sizeof(s->name) - 1;
@@ -103,7 +114,8 @@ int unix_sockets_read(struct unix_sockets *all)
 		.req = {
 			.sdiag_family = AF_UNIX,
 			.udiag_states = ~0U,
-			.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER,
+			.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER |
+				      UDIAG_SHOW_VFS,
 		},
 	};
 	_cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);

@@ -5,11 +5,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct unix_socket {
 	uint32_t ino, peer;	/* peer 0: none */
 	uint8_t type, state;	/* SOCK_*, TCP_* */
 	char name[112];		/* "" if none; an abstract name begins with '@' */
+	uint32_t file_ino;	/* of the file that it was bound to by name; 0: there is none */
+	dev_t file_dev;
 };
 
 struct unix_sockets {
