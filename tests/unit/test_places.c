@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,9 +11,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -20,6 +28,7 @@
 #include "lib/apps/acl.h"
 #include "lib/apps/mountinfo.h"
 #include "lib/apps/names.h"
+#include "lib/apps/places.h"
 #include "lib/apps/runfiles.h"
 #include "lib/apps/watches.h"
 #include "lib/base/cleanup.h"
@@ -219,6 +228,8 @@ static void test_pid_files(void **state)
 	_cleanup_free_ char *found = NULL, *none = NULL;
 
 	(void)state;
+	if (getuid())
+		skip();
 	put_dir("/run", 0755);
 	put_dir("/run/lock", 01777);
 	put_dir("/run/apache2/socks", 0755);
@@ -231,6 +242,8 @@ static void test_pid_files(void **state)
 	put("/run/apache2/socks/more", "x\n");
 	/* These are not. */
 	put("/run/other.pid", "4000003\n");
+	put("/run/lock/of-user", "4000001\n");
+	assert_int_equal(chown(in("/run/lock/of-user"), 12345, 12345), 0);
 	put("/run/more.pid", "4000001 4000002\n");
 	put("/run/lines", "4000001\nand more\n");
 	put("/run/longer", "40000011\n");
@@ -265,6 +278,8 @@ static void test_own_directories(void **state)
 	char number[32];
 
 	(void)state;
+	if (getuid())
+		skip();
 	put_dir("/run/dovecot", 0755);
 	put_dir("/run/dovecot/empty", 0755);
 	put_dir("/run/dovecot/for-all", 01777);
@@ -282,10 +297,7 @@ static void test_own_directories(void **state)
 	put_dir("/run/others", 0755);
 	put("/run/others/x", "x");
 	found = find(&s, "/run");
-	assert_string_equal(found, getuid() ?
-			    "copy /run/dovecot/count\ncopy /run/dovecot/master.conf\n"
-			    "node /run/dovecot\nnode /run/dovecot/empty\nnode /run/dovecot/fifo\n" :
-			    "copy /run/dovecot/count\ncopy /run/dovecot/master.conf\n"
+	assert_string_equal(found, "copy /run/dovecot/count\ncopy /run/dovecot/master.conf\n"
 			    "node /run/dovecot\nnode /run/dovecot/conf\nnode /run/dovecot/empty\n"
 			    "node /run/dovecot/fifo\n");
 	assert_int_equal(tree_remove(in("/run")), 0);
@@ -488,6 +500,189 @@ static void test_acls(void **state)
 	assert_int_equal(acls_restore("0 0 - - acls\n", temp_dir), -EBADMSG);
 }
 
+/* --- all of it, there and back --------------------------------------------------- */
+
+/*
+ * In a machine of its own, as far as PID 1 and what is mounted on /run go. A check that fails
+ * ends that, and with it the test.
+ */
+#define check(what) \
+	do { \
+		if (!(what)) { \
+			fprintf(stderr, "# line %d: %s (%s)\n", __LINE__, #what, strerror(errno)); \
+			_exit(EXIT_FAILURE); \
+		} \
+	} while (0)
+
+static void bind_to(const char *name)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	check(!path_format(addr.sun_path, sizeof(addr.sun_path), "%s", name));
+	check(!bind(fd, (struct sockaddr *)&addr, sizeof(addr)));
+}
+
+static void map_file(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
+
+	check(!ftruncate(fd, 4096));
+	check(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) != MAP_FAILED);
+	close(fd);
+}
+
+/* What the program does, each thing in a directory of its own. <link> leads to /run from a disk. */
+static void use_all(const char *link)
+{
+	int fd = inotify_init();
+	char text[128];
+
+	check(!path_format(text, sizeof(text), "%s/bound/socket", link));
+	bind_to(text);
+	bind_to("/run/near/socket");
+	map_file("/run/mapped/file");
+	check(inotify_add_watch(fd, "/run/watched", IN_CREATE) >= 0);
+	check(inotify_add_watch(fd, "/run/other/file", IN_MODIFY) >= 0);
+	check(open("/run/piped/fifo", O_RDWR) >= 0);
+	check(!chdir("/run/works-in/deep"));
+	bind_to("../socket");
+	snprintf(text, sizeof(text), "%d\n", getpid());
+	check(!file_write("/run/known/pid", text, strlen(text), 0600));
+	check(!chroot("/run/root"));
+}
+
+static pid_t start_user(const char *link)
+{
+	int pipe_fds[2];
+	pid_t pid;
+	char byte;
+
+	check(!pipe(pipe_fds));
+	pid = fork();
+	if (!pid) {
+		use_all(link);
+		check(write(pipe_fds[1], "", 1) == 1);
+		pause();
+	}
+	close(pipe_fds[1]);
+	check(read(pipe_fds[0], &byte, 1) == 1);
+	close(pipe_fds[0]);
+
+	return pid;
+}
+
+static const char *const dirs[] = {
+	"bound", "far", "known", "mapped", "other", "piped", "root", "watched", "works-in",
+	"works-in/deep",
+};
+
+static void make_all(void)
+{
+	char path[64];
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(path, sizeof(path), "/run/%s", dirs[i]);
+		check(!mkdir(path, 0710));
+	}
+	check(!mkdir("/run/unused", 0710));
+	check(!chown("/run/watched", 12345, 54321));
+	check(!symlink("far", "/run/near"));
+	check(!mkfifo("/run/piped/fifo", 0620));
+	check(!file_write("/run/other/file", "not its own", 11, 0644));
+}
+
+static void holds_in_run(const char *path, const char *text)
+{
+	_cleanup_free_ char *data = NULL;
+
+	check(!file_read(path, &data, NULL));
+	check(!strcmp(data, text));
+}
+
+static void look_at_all(pid_t pid)
+{
+	char text[64];
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(text, sizeof(text), "/run/%s", dirs[i]);
+		if (stat(text, &st))
+			fprintf(stderr, "# %s is not there\n", text);
+		check(st.st_mode == (S_IFDIR | 0710));
+	}
+	check(access("/run/unused", F_OK));
+	check(!stat("/run/watched", &st) && st.st_uid == 12345 && st.st_gid == 54321);
+	check(!lstat("/run/near", &st) && S_ISLNK(st.st_mode));
+	check(!stat("/run/piped/fifo", &st) && st.st_mode == (S_IFIFO | 0620));
+	snprintf(text, sizeof(text), "%d\n", pid);
+	holds_in_run("/run/known/pid", text);
+	holds_in_run("/run/other/file", "not its own");
+}
+
+static void there_and_back(const char *dir)
+{
+	const struct app_meta meta = { 0 };
+	struct app app = { .kind = APP_PROGRAM, .name = (char *)"test", .nr_pids = 1 };
+	struct error err = { "" };
+	char link[128];
+
+	check(!mount("tmpfs", "/run", "tmpfs", 0, NULL));
+	umask(0);
+	make_all();
+	check(!path_format(link, sizeof(link), "%s/link", dir) && !symlink("/run", link));
+	app.pid = start_user(link);
+	app.pids = &app.pid;
+	check(!places_save(&app, &meta, dir, &err));
+	check(!places_save_files(&app, dir, &err));
+
+	/* The next kernel: the memory is empty. */
+	check(!mount("tmpfs", "/run", "tmpfs", 0, NULL));
+	check(!places_make(dir, &err));
+	look_at_all(app.pid);
+	/* It is not the only one to make things there. */
+	check(!places_make(dir, &err));
+}
+
+/* In a child. 77: nobody lets us. */
+static int in_own_machine(const char *dir)
+{
+	int status;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWNS | CLONE_NEWPID))
+		return 77;
+	pid = fork();
+	if (!pid) {
+		if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+		    mount("proc", "/proc", "proc", 0, NULL))
+			_exit(77);
+		there_and_back(dir);
+		_exit(EXIT_SUCCESS);
+	}
+
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+static void test_there_and_back(void **state)
+{
+	char dir[64];
+	int status;
+	pid_t pid;
+
+	(void)state;
+	snprintf(dir, sizeof(dir), "%s/there-and-back", temp_dir);
+	assert_int_equal(dir_make(dir), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid)
+		_exit(in_own_machine(dir));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		skip();		/* not root */
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -500,6 +695,7 @@ int main(void)
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_damaged_copies),
 		cmocka_unit_test(test_acls),
+		cmocka_unit_test(test_there_and_back),
 	};
 
 	return cmocka_run_group_tests_name("places", tests, make_temp_dir, remove_temp_dir);
