@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Access control lists of directories in memory. */
+/* Access control lists of what is in memory. */
 #include "lib/apps/acl.h"
 
 #include <errno.h>
@@ -53,7 +53,7 @@ int acl_put(FILE *out, const char *root, const char *path)
 	r = path_format(where, sizeof(where), "%s%s", root, path);
 	if (r < 0)
 		return r;
-	if (lstat(where, &st) || !S_ISDIR(st.st_mode) ||
+	if (lstat(where, &st) || S_ISLNK(st.st_mode) ||
 	    (!acl_has(where) && lgetxattr(where, kinds[1], NULL, 0) <= 0))
 		return 0;
 	fprintf(out, "%u %u ", st.st_uid, st.st_gid);
@@ -66,7 +66,8 @@ int acl_put(FILE *out, const char *root, const char *path)
 	return 0;
 }
 
-static int give_value(int fd, const char *kind, const char *hex)
+/* path may be that of a descriptor in /proc. */
+static int give_value(const char *path, const char *kind, const char *hex)
 {
 	uint8_t value[ACL_MAX];
 	size_t len = strlen(hex) / 2;
@@ -80,16 +81,16 @@ static int give_value(int fd, const char *kind, const char *hex)
 			return -EBADMSG;
 	}
 
-	return fsetxattr(fd, kind, value, len, 0) ? -errno : 0;
+	return setxattr(path, kind, value, len, 0) ? -errno : 0;
 }
 
 static int restore_line(int root, char *line)
 {
 	struct open_how how = {
-		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+		.flags = O_PATH | O_CLOEXEC,
 		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH,
 	};
-	char *words[3 + NR_KINDS];
+	char *words[3 + NR_KINDS], path[64];
 	_cleanup_close_ int fd = -1;
 	struct stat st;
 	int r = 0;
@@ -106,9 +107,11 @@ static int restore_line(int root, char *line)
 	if (fd < 0 || fstat(fd, &st) || st.st_uid != strtoul(words[0], NULL, 10) ||
 	    st.st_gid != strtoul(words[1], NULL, 10))
 		return 0;
+	/* A FIFO cannot be opened in any other way. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	for (size_t i = 0; !r && i < NR_KINDS; i++) {
-		if (fgetxattr(fd, kinds[i], NULL, 0) <= 0)
-			r = give_value(fd, kinds[i], words[2 + i]);
+		if (getxattr(path, kinds[i], NULL, 0) <= 0)
+			r = give_value(path, kinds[i], words[2 + i]);
 	}
 
 	return r;
@@ -123,11 +126,15 @@ void acl_put_file(FILE *out, int fd)
 
 int acl_give_file(int fd, const char *word)
 {
+	char path[64];
+
 	/* What it has is from the directory that it was made in. */
 	if (fremovexattr(fd, kinds[0]) && errno != ENODATA && errno != EOPNOTSUPP)
 		return -errno;
 
-	return give_value(fd, kinds[0], word);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+
+	return give_value(path, kinds[0], word);
 }
 
 int acls_restore(const char *text, const char *root)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Access control lists of directories in memory; see acl(5). */
+/* Access control lists of what is in memory; see acl(5). */
 #ifndef NVWA_APPS_ACL_H
 #define NVWA_APPS_ACL_H
 
@@ -12,12 +12,12 @@
  */
 bool acl_has(const char *path);
 
-/* A line for acls_restore() if the directory at <root><path> has lists, else nothing. */
+/* A line for acls_restore() if what is at <root><path> has lists, else nothing. */
 int acl_put(FILE *out, const char *root, const char *path);
 
 /*
- * Give the lists back to directories that belong to whom they did, and have none. No symbolic
- * link is followed, and what is gone is left out.
+ * Give the lists back to what belongs to whom it did, and has none. No symbolic link is
+ * followed, and what is gone is left out.
  */
 int acls_restore(const char *text, const char *root);
 

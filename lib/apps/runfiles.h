@@ -27,7 +27,7 @@
 
 /* How deep a pid file may lie, and how much is looked at in search of it. */
 #define RUNFILES_MAX_DEPTH	6
-#define RUNFILES_MAX_SEEN	20000
+#define RUNFILES_MAX_SEEN	100000
 
 /* Found: a file to copy, or one that is too large for it; or another thing to make again. */
 enum runfile { RUNFILE_COPY, RUNFILE_TOO_LARGE, RUNFILE_NODE };

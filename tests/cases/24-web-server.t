@@ -14,8 +14,10 @@ cluster=postgresql@17-main
 php=php8.4-fpm
 services="$cluster nginx haproxy $php mariadb"
 
+# Processes, and the files that name them, which not all of their units know.
 facts() {
-	guest "ps -o pid=,args= -C postgres,nginx,haproxy,php-fpm8.4,mariadbd | grep -v autovacuum.worker |
+	guest "cd /run && grep . php/*.pid mysqld/*.pid postgresql/*.pid postgresql/.s.*.lock
+		ps -o pid=,args= -C postgres,nginx,haproxy,php-fpm8.4,mariadbd | grep -v autovacuum.worker |
 		sed 's/ idle.*//; s/ INSERT.*//' | sort -n"
 }
 
@@ -46,7 +48,7 @@ updated() {
 	ok "the program with the clocks goes on" wait_until 30 clock_runs "$((looks + 100))"
 	read -r _ wrong worst <<<"$(guest cat /root/clock)"
 	is "no clock of it ever went back, or was off by seconds (at most $worst ms)" "$wrong" 0
-	ok "the same processes run" diff "$out/facts.before" "$out/facts.after"
+	ok "the same processes run, with their pid files" diff "$out/facts.before" "$out/facts.after"
 	is "no statement was lost or carried out twice" "$(jq -r .outcome "$out/sql.json")" ok
 	is "and PostgreSQL has what it answered" \
 		"$(guest "su postgres -c 'psql -qtAc \"SELECT count(*), max(i) FROM numbers\"'")" \
@@ -94,6 +96,7 @@ clock=$(guest 'echo 20000 >/proc/sys/kernel/ns_last_pid
 restore_config "$services" "$clock"
 updated "$(lab_kernel trixie 7)"
 updated "$(lab_kernel trixie 6.12)"
+ok "all can be told to reload" guest "systemctl reload $cluster nginx haproxy $php"
 ok "all can be stopped and started" guest "systemctl restart $services"
 no_splats
 done_testing

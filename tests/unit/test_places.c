@@ -434,7 +434,7 @@ static const uint8_t list[] = {
 
 static void test_acls(void **state)
 {
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *text = NULL, *fifo = NULL;
 	uint8_t value[sizeof(list)];
 	struct stat st;
 	size_t len;
@@ -466,6 +466,17 @@ static void test_acls(void **state)
 			 sizeof(list));
 	assert_int_equal(stat(in("/acls/with it"), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0770);
+
+	/* Something that cannot be opened without waiting has a list as well. */
+	assert_int_equal(mkfifo(in("/acls/fifo"), 0700), 0);
+	assert_int_equal(setxattr(in("/acls/fifo"), ACCESS, list, sizeof(list), 0), 0);
+	out = open_memstream(&fifo, &len);
+	assert_int_equal(acl_put(out, temp_dir, "/acls/fifo"), 0);
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(unlink(in("/acls/fifo")), 0);
+	assert_int_equal(mkfifo(in("/acls/fifo"), 0700), 0);
+	assert_int_equal(acls_restore(fifo, temp_dir), 0);
+	assert_true(acl_has(in("/acls/fifo")));
 
 	/* Not to what a link leads to, nor to somebody else's directory. */
 	assert_int_equal(rmdir(in("/acls/with it")), 0);
