@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/apps/memory.h"
@@ -47,6 +48,18 @@
 #define RSEQ_POINTER		1
 #define RSEQ_SIZE		2
 
+/* images/core-x86.proto */
+#define CORE_INFO		2
+#define INFO_REGISTERS		2
+#define REGISTER_AX		11
+#define REGISTER_ORIG_AX	16
+#define REGISTER_IP		17
+#define REGISTERS_MODE		28
+#define MODE_COMPAT		2
+
+/* Of the instructions syscall, sysenter and int $0x80. */
+#define SYSCALL_LEN		2
+
 /* images/timens.proto: two messages of seconds and nanoseconds */
 #define TIMENS_MONOTONIC	1
 #define TIMENS_BOOTTIME		2
@@ -71,7 +84,7 @@ struct reader {
 struct field {
 	uint32_t number, type;
 	uint64_t value;		/* WIRE_VARINT */
-	struct reader bytes;	/* WIRE_BYTES */
+	struct reader bytes;	/* WIRE_BYTES; of a number: how it is written */
 };
 
 static int read_varint(struct reader *r, uint64_t *value)
@@ -105,7 +118,11 @@ static int read_field(struct reader *r, struct field *f)
 
 	switch (f->type) {
 	case WIRE_VARINT:
-		return read_varint(r, &f->value) < 0 ? -EBADMSG : 1;
+		f->bytes.at = r->at;
+		if (read_varint(r, &f->value) < 0)
+			return -EBADMSG;
+		f->bytes.end = r->at;
+		return 1;
 	case WIRE_FIXED64:
 		len = 8;
 		break;
@@ -379,6 +396,40 @@ int images_core_rseq(const uint8_t *data, size_t len, struct images_rseq *rseq)
 	}
 
 	return 0;
+}
+
+static void rewrite_field(uint8_t *data, const struct field *f, uint64_t value)
+{
+	rewrite_varint(f->bytes.end, data + (f->bytes.at - data), value);
+}
+
+int images_repeat_poll(uint8_t *data, size_t len)
+{
+	struct reader image = { data, data + len }, message;
+	struct field f = { 0 }, ax = { 0 }, orig_ax = { 0 }, ip = { 0 };
+	int r;
+
+	if (read_magic(&image, CORE_MAGIC) < 0 || read_message(&image, &message) <= 0)
+		return -EBADMSG;
+	/* What has ended has no registers. */
+	r = find_field(message, CORE_INFO, WIRE_BYTES, &f);
+	if (r > 0)
+		r = find_field(f.bytes, INFO_REGISTERS, WIRE_BYTES, &f);
+	if (r <= 0)
+		return r;
+	message = f.bytes;
+	r = find_field(message, REGISTERS_MODE, WIRE_VARINT, &f);
+	if (r < 0 || find_field(message, REGISTER_AX, WIRE_VARINT, &ax) <= 0 ||
+	    find_field(message, REGISTER_ORIG_AX, WIRE_VARINT, &orig_ax) <= 0 ||
+	    find_field(message, REGISTER_IP, WIRE_VARINT, &ip) <= 0)
+		return -EBADMSG;
+	if ((r > 0 && f.value == MODE_COMPAT) || orig_ax.value != SYS_poll ||
+	    ax.value != (uint64_t)-EINTR)
+		return 0;
+	rewrite_field(data, &ax, SYS_poll);
+	rewrite_field(data, &ip, ip.value - SYSCALL_LEN);
+
+	return 1;
 }
 
 int images_replace(int dirfd, const char *name, const void *data, size_t len)

@@ -37,6 +37,14 @@ struct images_rseq {
 /* From the content of a core image. */
 int images_core_rseq(const uint8_t *data, size_t len, struct images_rseq *rseq);
 
+/*
+ * In the content of a core image, in place: a thread that CRIU has stopped in poll(2) calls it
+ * again. CRIU has it return EINTR, as it cannot say how much of the timeout is left; but without
+ * a signal poll(2) never does that, and programs take it for an error. 1 if it was so,
+ * 0 if not, -EBADMSG.
+ */
+int images_repeat_poll(uint8_t *data, size_t len);
+
 /* Overwrite an image that is there. */
 int images_replace(int dirfd, const char *name, const void *data, size_t len);
 

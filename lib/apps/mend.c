@@ -7,6 +7,8 @@
  * What CRIU does not know at all: guard pages of MADV_GUARD_INSTALL, and whether
  * mlockall(2) was told to lock what is mapped later.
  *
+ * A thread that waits in poll(2), which CRIU has return an error.
+ *
  * The vdso of the old kernel, if the new one has another: CRIU keeps it, without
  * its data, and has four of its functions go on in the new one.
  * clock_getres() would read from the missing data that clocks have no resolution, and
@@ -85,6 +87,29 @@ static int add_process(struct mend *mend, int images, const char *name, pid_t pi
 	return images_replace(images, name, data, len);
 }
 
+static int mend_thread(int images, const char *name)
+{
+	_cleanup_free_ char *data = NULL;
+	size_t len;
+	int r;
+
+	r = file_read_at(images, name, &data, &len);
+	if (!r)
+		r = images_repeat_poll((uint8_t *)data, len);
+
+	return r <= 0 ? r : images_replace(images, name, data, len);
+}
+
+/* An image of this kind, named by a number? */
+static bool is_image(const char *name, const char *kind, int *number)
+{
+	size_t len = strlen(kind);
+	int end = 0;
+
+	return !strncmp(name, kind, len) && sscanf(name + len, "-%d.img%n", number, &end) == 1 &&
+	       end && !name[len + end];
+}
+
 int mend_images(int images, struct mend **mend, struct error *err)
 {
 	int fd = openat(images, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
@@ -96,12 +121,12 @@ int mend_images(int images, struct mend **mend, struct error *err)
 		return error_set(err, errno, "cannot read the directory of images: %s",
 				 strerror(errno));
 	while (!r && (entry = readdir(dir))) {
-		int pid, end = 0;
+		int pid;
 
-		if (sscanf(entry->d_name, "mm-%d.img%n", &pid, &end) != 1 || !end ||
-		    entry->d_name[end])
-			continue;
-		r = add_process(*mend, images, entry->d_name, pid);
+		if (is_image(entry->d_name, "mm", &pid))
+			r = add_process(*mend, images, entry->d_name, pid);
+		else if (is_image(entry->d_name, "core", &pid))
+			r = mend_thread(images, entry->d_name);
 		if (r < 0)
 			error_set(err, -r, "cannot edit CRIU's image %s: %s", entry->d_name,
 				  strerror(-r));

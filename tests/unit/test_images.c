@@ -340,6 +340,96 @@ static void test_segments(void **state)
 	rmdir(path);
 }
 
+static uint8_t *put_number(uint8_t *at, uint64_t number)
+{
+	for (; number > 0x7f; number >>= 7)
+		*at++ = number | 0x80;
+	*at++ = number;
+	return at;
+}
+
+static uint8_t *put_message(uint8_t *at, uint8_t field, const uint8_t *body, size_t len)
+{
+	at = put_number(at, field << 3 | 2);
+	at = put_number(at, len);
+	memcpy(at, body, len);
+	return at + len;
+}
+
+struct registers {
+	uint64_t ax, orig_ax, ip, mode;
+};
+
+/* A core image of a thread with these; its length. */
+static size_t make_core(uint8_t image[128], const struct registers *r)
+{
+	const struct {
+		unsigned int field;
+		uint64_t value;
+	} numbers[] = { { 11, r->ax }, { 16, r->orig_ax }, { 17, r->ip }, { 28, r->mode } };
+	const uint8_t magic[] = { CORE };
+	uint8_t body[64], info[80], *at = body, *end;
+
+	for (size_t i = 0; i < 4; i++) {
+		at = put_number(at, numbers[i].field << 3);
+		at = put_number(at, numbers[i].value);
+	}
+	end = put_message(info, 2, body, at - body);
+	memcpy(image, magic, sizeof(magic));
+	at = put_message(image + 12, 2, info, end - info);
+	memset(image + 8, 0, 4);
+	image[8] = at - (image + 12);
+
+	return at - image;
+}
+
+/* The images have the same numbers, if not as many digits of them. */
+static void repeats(const struct registers *before, const struct registers *after)
+{
+	uint8_t image[128], wanted[128];
+	size_t len = make_core(image, before);
+	uint8_t *heap = copy(image, len);
+	uint64_t ax = 0;
+
+	assert_int_equal(images_repeat_poll(heap, len), after ? 1 : 0);
+	if (!after) {
+		assert_memory_equal(heap, image, len);
+		free(heap);
+		return;
+	}
+	/* Ten digits of ax, as before. */
+	make_core(wanted, after);
+	for (int i = 0; i < 10; i++)
+		ax |= (uint64_t)(heap[17 + i] & 0x7f) << 7 * i;
+	assert_int_equal(ax, after->ax);
+	assert_int_equal(heap[26] & 0x80, 0);
+	assert_memory_equal(heap + 27, wanted + 18, len - 27);
+	free(heap);
+}
+
+static void test_repeat_poll(void **state)
+{
+	const uint64_t eintr = -EINTR, at = 0x7f1234567802;
+	const uint8_t no_registers[] = { CORE, 2, 0, 0, 0, 0x08, 1 };
+	const uint8_t broken[] = { CORE, 5, 0, 0, 0, 0x12, 3, 0x12, 1, 0x58 };
+	uint8_t *heap;
+
+	(void)state;
+	repeats(&(struct registers){ eintr, 7, at, 1 }, &(struct registers){ 7, 7, at - 2, 1 });
+	repeats(&(struct registers){ eintr, 35, at, 1 }, NULL);
+	repeats(&(struct registers){ 1, 7, at, 1 }, NULL);
+	repeats(&(struct registers){ eintr, -1, at, 1 }, NULL);
+	/* What has this number for programs of 32 bits. */
+	repeats(&(struct registers){ eintr, 7, 0x8048002, 2 }, NULL);
+
+	heap = copy(no_registers, sizeof(no_registers));
+	assert_int_equal(images_repeat_poll(heap, sizeof(no_registers)), 0);
+	free(heap);
+	heap = copy(broken, sizeof(broken));
+	assert_int_equal(images_repeat_poll(heap, sizeof(broken)), -EBADMSG);
+	free(heap);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +442,7 @@ int main(void)
 		cmocka_unit_test(test_unlock),
 		cmocka_unit_test(test_rseq),
 		cmocka_unit_test(test_segments),
+		cmocka_unit_test(test_repeat_poll),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
