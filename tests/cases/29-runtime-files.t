@@ -40,13 +40,19 @@ s.send(bytes.fromhex(\"300c020101600702010304008000\"))
 print(s.recv(14).hex())"'
 }
 
-# failed_logins: what fail2ban has counted so far.
-failed_logins() {
-	guest "fail2ban-client status sshd | sed -n 's/.*Total failed:[^0-9]*//p'"
+# login_fails: as sshd says it, who is still there when journald looks who it was.
+login_fails() {
+	guest 'echo "Failed password for root from 192.0.2.1 port 22 ssh2" >/root/says'
 }
 
+# What fail2ban has counted so far.
 failed_logins_are() {
-	[ "$(failed_logins)" = "$1" ]
+	[ "$(guest "fail2ban-client status sshd | sed -n 's/.*Total failed:[^0-9]*//p'")" = "$1" ]
+}
+
+says_as_sshd() {
+	guest 'rm -f /root/says; mkfifo /root/says
+		setsid /usr/local/bin/sshd -t sshd <>/root/says >/dev/null 2>&1 &'
 }
 
 imap() {
@@ -72,6 +78,9 @@ wait_until 60 guest fail2ban-client ping || give_up "fail2ban starts"
 pid=$(guest "setsid setpriv --reuid notes --regid notes --clear-groups sleep infinity \
 	<>/run/lock/notes/fifo >/dev/null 2>&1 & echo \$!")
 wait_until 30 guest "grep -q '^Uid:.*[1-9]' /proc/$pid/status" || give_up "the program runs"
+says_as_sshd
+login_fails
+wait_until 60 failed_logins_are 1 || give_up "fail2ban sees what comes into the journal"
 restore_config "$services" "$pid"
 check=$(guest nvwa check)
 like "the check says what is too large to be copied" "$check" \
@@ -92,9 +101,9 @@ ok "what they have below /run is what it was" diff -U0 "$out/files.before" "$out
 
 is "slapd answers at its local socket" "$(ldap)" 300c02010161070a010004000400
 is "fail2ban answers" "$(guest fail2ban-client ping)" "Server replied: pong"
-failed=$(failed_logins)
-guest '/usr/local/bin/sshd -t sshd "Failed password for root from 192.0.2.1 port 22 ssh2"'
-ok "and sees what comes into the journal" wait_until 30 failed_logins_are $((failed + 1))
+says_as_sshd
+login_fails
+ok "and counts on when something comes into the journal" wait_until 60 failed_logins_are 2
 for unit in fail2ban apache2 dovecot; do
 	ok "$unit can be told to reload" guest "systemctl reload $unit ||
 		{ journalctl -b --no-pager -n 20 -u $unit; false; }"
