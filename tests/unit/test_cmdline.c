@@ -90,7 +90,8 @@ static void passes_on_a_host_of_guests(void **state)
 	       "root=/dev/sda1 ro mem_encrypt=off kvm_amd.sev=1 iommu=nopt "
 	       "panic=-1 efi=runtime nokaslr=0 maxcpus=64 possible_cpus=256 numa=off "
 	       "numa_balancing=disable memhp_default_state=online_movable "
-	       "memory_hotplug.memmap_on_memory=y hugetlb_free_vmemmap=on " ALWAYS);
+	       "memory_hotplug.memmap_on_memory=y hugetlb_free_vmemmap=on "
+	       FIRST " nohibernate " LOCKUPS);
 }
 
 static void refuses(void **state)
