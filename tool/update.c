@@ -649,8 +649,7 @@ static int jump(struct update *u)
 	size_t nr;
 	int r;
 
-	r = orders_write(u->apps, u->nr_apps,
-			 u->nr_ahead ? u->config->ahead_seconds : 0);
+	r = orders_write(u->apps, u->nr_apps, u->nr_ahead ? u->config->ahead_seconds : 0);
 	if (r == 0)
 		r = write_update(u);
 	if (r == 0)
