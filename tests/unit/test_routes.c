@@ -208,10 +208,11 @@ static void test_many_lines(void **state)
 	char file[PATH_MAX];
 	struct error err = { 0 };
 	size_t len;
-	FILE *out = open_memstream(&text, &len);
+	FILE *out;
 
 	(void)state;
 	NEED_NAMESPACE();
+	out = open_memstream(&text, &len);
 	for (int i = 0; i < 600; i++)
 		fprintf(out, "route append 10.0.%d.%d/32 dev %s\n", i / 100, i % 100,
 			i == 599 ? "none" : "lo");
