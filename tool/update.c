@@ -23,7 +23,6 @@
 #include "lib/apps/criu.h"
 #include "lib/apps/first.h"
 #include "lib/apps/footprint.h"
-#include "lib/apps/memory.h"
 #include "lib/apps/quiesce.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -176,16 +175,6 @@ static void arm_park(struct update *u)
 	}
 }
 
-/* The memory that the next kernel will add. */
-static int hidden_ranges(const struct memmap *hidden, struct nvwa_range **ranges, size_t *nr)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < hidden->nr; i++)
-		r = ranges_append(ranges, nr, hidden->entries[i].start, hidden->entries[i].len);
-	return r;
-}
-
 static int load_target(struct update *u)
 {
 	_cleanup_free_ struct nvwa_range *hidden = NULL;
@@ -199,7 +188,7 @@ static int load_target(struct update *u)
 	if (u->keeper < 0)
 		return u->keeper;
 	choose_park(u);
-	r = hidden_ranges(&u->plan.hidden, &hidden, &nr_hidden);
+	r = memmap_ranges(&u->plan.hidden, &hidden, &nr_hidden);
 	if (r < 0)
 		return r;
 	if (getrandom(begin.nonce, sizeof(begin.nonce), 0) != sizeof(begin.nonce))

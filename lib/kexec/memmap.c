@@ -508,3 +508,24 @@ uint64_t memmap_ram(const struct memmap *map)
 
 	return sum;
 }
+
+int memmap_ranges(const struct memmap *map, struct nvwa_range **ranges, size_t *nr)
+{
+	struct nvwa_range *list = calloc(map->nr + 1, sizeof(*list));
+	size_t n = 0;
+
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < map->nr; i++) {
+		const struct memmap_entry *e = &map->entries[i];
+
+		if (n && list[n - 1].start + list[n - 1].len == e->start)
+			list[n - 1].len += e->len;
+		else
+			list[n++] = (struct nvwa_range){ e->start, e->len };
+	}
+
+	*ranges = list;
+	*nr = n;
+	return 0;
+}

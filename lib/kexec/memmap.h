@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "uapi/nvwa.h"
 #include "lib/base/error.h"
 
 /* e820 types, as in the kernel's arch/x86/include/asm/e820/types.h. */
@@ -51,6 +52,9 @@ int memmap_parse(const char *text, struct memmap *map);
 
 /* Size of the next kernel's memory hotplug blocks, bytes; fails where the running one has none. */
 int memmap_block_size(const char *sysroot, uint64_t *bytes, struct error *err);
+
+/* All entries whatever they are, those that adjoin as one; *ranges is malloc()ed. */
+int memmap_ranges(const struct memmap *map, struct nvwa_range **ranges, size_t *nr);
 
 /* Bytes of type E820_RAM. */
 uint64_t memmap_ram(const struct memmap *map);

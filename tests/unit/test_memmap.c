@@ -381,6 +381,26 @@ static void takes_a_block_of_each_node(void **state)
 	scratch_free(&plan);
 }
 
+/* A row of pages that goes over a border of two nodes is in one piece of memory. */
+static void gives_ranges_that_adjoin_as_one(void **state)
+{
+	struct memmap map = { 0 };
+	struct nvwa_range *ranges;
+	size_t nr;
+
+	(void)state;
+	assert_int_equal(memmap_parse("8000000 8000000 1 0\n10000000 8000000 1 1\n"
+				      "20000000 8000000 1 1\n", &map), 0);
+	assert_int_equal(memmap_ranges(&map, &ranges, &nr), 0);
+	assert_int_equal(nr, 2);
+	assert_int_equal(ranges[0].start, 0x8000000);
+	assert_int_equal(ranges[0].len, 2 * BLOCK);
+	assert_int_equal(ranges[1].start, 0x20000000);
+	assert_int_equal(ranges[1].len, BLOCK);
+	free(ranges);
+	memmap_free(&map);
+}
+
 static void takes_the_ends_of_each_node_below_four_gib(void **state)
 {
 	struct scratch_plan plan = choose("100000 3ff00000 1 0\n40000000 40000000 1 1\n",
@@ -483,6 +503,7 @@ int main(void)
 		cmocka_unit_test(tells_what_is_lost_on_a_large_machine),
 		cmocka_unit_test(sees_memory_that_drivers_added),
 		cmocka_unit_test(takes_a_block_of_each_node),
+		cmocka_unit_test(gives_ranges_that_adjoin_as_one),
 		cmocka_unit_test(takes_the_ends_of_each_node_below_four_gib),
 		cmocka_unit_test(keeps_mixed_blocks),
 		cmocka_unit_test(hides_nothing_on_a_small_machine),
