@@ -27,6 +27,16 @@
 	"add table " LOCK_TABLE
 
 /*
+ * What CRIU marks is let through (SOCCR_MARK, soccr/soccr.h): the peer's end of a connection that
+ * is half closed, which it plays to the socket that it rebuilds. That comes from this machine to
+ * itself. Nobody else has such packets: a mark stays in its machine, and takes privilege to set.
+ */
+#define CRIU_MARK	"0xc114"
+#define LOCK_CRIU	\
+	"add rule " LOCK_TABLE " in iif lo meta mark " CRIU_MARK " accept\n"	\
+	"add rule " LOCK_TABLE " out oif lo meta mark " CRIU_MARK " accept\n"
+
+/*
  * What any lock has: the sender of a datagram is not told that nobody is there for it. Priority
  * -400 comes before connection tracking (NF_IP_PRI_CONNTRACK is -200, linux/netfilter_ipv4.h).
  * A rule that lets something pass belongs here, before those that drop.
@@ -34,6 +44,7 @@
 #define LOCK_CHAINS	\
 	"add chain " LOCK_TABLE " in { type filter hook input priority -400; policy accept; }\n"   \
 	"add chain " LOCK_TABLE " out { type filter hook output priority -400; policy accept; }\n" \
+	LOCK_CRIU	\
 	"add rule " LOCK_TABLE " out icmp type destination-unreachable drop\n"	\
 	"add rule " LOCK_TABLE " out icmpv6 type destination-unreachable drop\n"
 
