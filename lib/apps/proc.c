@@ -194,7 +194,8 @@ int proc_numbers(const char *path, int **numbers, size_t *nr)
 		if (r < 0)
 			return r;
 	}
-	qsort(list, have, sizeof(int), compare_ints);
+	if (have)
+		qsort(list, have, sizeof(int), compare_ints);
 
 	*numbers = steal_ptr(list);
 	*nr = have;
