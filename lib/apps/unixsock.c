@@ -5,22 +5,49 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
-#include "lib/base/cleanup.h"
+#include "lib/apps/sockdiag.h"
 
 /* The kernel's own form of a device number has so many bits for the minor one. */
 #define MINOR_BITS	20
 
-static int add_socket(struct unix_sockets *all, const struct nlmsghdr *h)
+struct waiting {
+	uint32_t ino, listener;
+};
+
+struct reader {
+	struct unix_sockets *all;
+	struct waiting *waiting;
+	size_t nr_waiting;
+};
+
+/* Those who wait until this one accepts them are found with all others, before or after it. */
+static int add_waiting(struct reader *reader, uint32_t listener, const struct rtattr *a)
+{
+	size_t nr = RTA_PAYLOAD(a) / sizeof(uint32_t);
+	const uint32_t *inos = RTA_DATA(a);
+	struct waiting *bigger;
+
+	bigger = realloc(reader->waiting, (reader->nr_waiting + nr) * sizeof(*bigger));
+	if (nr && !bigger)
+		return -ENOMEM;
+	reader->waiting = bigger;
+	for (size_t i = 0; i < nr; i++)
+		bigger[reader->nr_waiting++] = (struct waiting){ inos[i], listener };
+
+	return 0;
+}
+
+static int add_socket(void *ctx, const struct nlmsghdr *h)
 {
 	const struct unix_diag_msg *m = NLMSG_DATA(h);
+	struct reader *reader = ctx;
+	struct unix_sockets *all = reader->all;
 	int len = h->nlmsg_len - NLMSG_LENGTH(sizeof(*m));
 	struct unix_socket *s;
 
@@ -58,39 +85,15 @@ static int add_socket(struct unix_sockets *all, const struct nlmsghdr *h)
 			memcpy(s->name, RTA_DATA(a), size);
 			if (!s->name[0])
 				s->name[0] = '@';
-		}
-	}
+		} else if (a->rta_type == UNIX_DIAG_ICONS && size) {
+			int r = add_waiting(reader, m->udiag_ino, a);
 
-	return 0;
-}
-
-static int receive(int fd, struct unix_sockets *all)
-{
-	_cleanup_free_ char *buf = malloc(65536);
-
-	if (!buf)
-		return -ENOMEM;
-	for (;;) {
-		ssize_t n = recv(fd, buf, 65536, 0);
-		size_t len = n;
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		for (const struct nlmsghdr *h = (void *)buf; NLMSG_OK(h, len);
-		     h = NLMSG_NEXT(h, len)) {
-			int r;
-
-			if (h->nlmsg_type == NLMSG_DONE)
-				return 0;
-			if (h->nlmsg_type == NLMSG_ERROR)
-				return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-			r = add_socket(all, h);
 			if (r < 0)
 				return r;
 		}
 	}
+
+	return 0;
 }
 
 static int compare_sockets(const void *a, const void *b)
@@ -100,39 +103,39 @@ static int compare_sockets(const void *a, const void *b)
 	return (x->ino > y->ino) - (x->ino < y->ino);
 }
 
+static struct unix_socket *find(const struct unix_sockets *all, uint32_t ino)
+{
+	struct unix_socket key = { .ino = ino };
+
+	return all->nr ? bsearch(&key, all->list, all->nr, sizeof(key), compare_sockets) : NULL;
+}
+
 int unix_sockets_read(struct unix_sockets *all)
 {
-	struct {
-		struct nlmsghdr head;
-		struct unix_diag_req req;
-	} ask = {
-		.head = {
-			.nlmsg_len = sizeof(ask),
-			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-		},
-		.req = {
-			.sdiag_family = AF_UNIX,
-			.udiag_states = ~0U,
-			.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER |
-				      UDIAG_SHOW_VFS,
-		},
+	const struct unix_diag_req ask = {
+		.sdiag_family = AF_UNIX,
+		.udiag_states = ~0U,
+		.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_VFS |
+			      UDIAG_SHOW_ICONS,
 	};
-	_cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	struct reader reader = { .all = all };
 	int r;
 
 	memset(all, 0, sizeof(*all));
-	if (fd < 0 || send(fd, &ask, sizeof(ask), 0) != sizeof(ask))
-		return -errno;
-	r = receive(fd, all);
-	if (r < 0) {
+	r = sock_diag_dump(&ask, sizeof(ask), add_socket, &reader);
+	if (r < 0)
 		unix_sockets_free(all);
-		return r;
-	}
 	if (all->nr)
 		qsort(all->list, all->nr, sizeof(*all->list), compare_sockets);
+	for (size_t i = 0; i < reader.nr_waiting; i++) {
+		struct unix_socket *s = find(all, reader.waiting[i].ino);
 
-	return 0;
+		if (s && !s->peer)
+			s->peer = reader.waiting[i].listener;
+	}
+	free(reader.waiting);
+
+	return r;
 }
 
 void unix_sockets_free(struct unix_sockets *all)
@@ -143,7 +146,5 @@ void unix_sockets_free(struct unix_sockets *all)
 
 const struct unix_socket *unix_socket_find(const struct unix_sockets *all, uint32_t ino)
 {
-	struct unix_socket key = { .ino = ino };
-
-	return all->nr ? bsearch(&key, all->list, all->nr, sizeof(key), compare_sockets) : NULL;
+	return find(all, ino);
 }

@@ -8,7 +8,8 @@
 #include <sys/types.h>
 
 struct unix_socket {
-	uint32_t ino, peer;	/* peer 0: none */
+	uint32_t ino;
+	uint32_t peer;		/* 0: none; as long as it was not accepted, who listens */
 	uint8_t type, state;	/* SOCK_*, TCP_* */
 	char name[112];		/* "" if none; an abstract name begins with '@' */
 	uint32_t file_ino;	/* of the file that it was bound to by name; 0: there is none */
