@@ -249,6 +249,30 @@ static void check_app(struct check *c, const char *name, int found, struct app *
 	c->nr_apps++;
 }
 
+/* An app that is not carried after all because of what it is connected to. */
+static void connection_reason(void *ctx, const struct app *app, bool fatal, const char *text)
+{
+	struct check *c = ctx;
+
+	app_reason(c, app, fatal, text);
+	for (size_t i = 0; fatal && i < c->result->nr_apps; i++) {
+		if (!strcmp(c->result->apps[i].name, app->name))
+			c->result->apps[i].carried = false;
+	}
+}
+
+static void check_connections(struct check *c)
+{
+	struct error err = { 0 };
+	int r = apps_check_connections(c->apps, c->nr_apps, connection_reason, c);
+
+	if (r < 0) {
+		error_set(&err, -r, "the connections of the programs cannot be looked at: %s",
+			  strerror(-r));
+		refuse(c, EXIT_UNCARRIABLE, &err, r);
+	}
+}
+
 static void check_apps(struct check *c)
 {
 	const struct config *config = c->config;
@@ -267,6 +291,7 @@ static void check_apps(struct check *c)
 		r = app_find_program(config->pids[i], &c->apps[c->nr_apps], &err);
 		check_app(c, name, r, &c->apps[c->nr_apps], &err);
 	}
+	check_connections(c);
 	if (config->nr_services + config->nr_pids == 0)
 		add_reason(c, false, EXIT_OK, NULL, "no service and no PID is named in the "
 			   "configuration: an update ends every program");

@@ -81,6 +81,13 @@ int app_check(const struct app *app, const char *target_release, app_reason_fn r
 int app_check_gone(const struct app *app, const char *gone, struct error *err);
 
 /*
+ * Look at the other ends of their connections within this machine, and at what TCP connections
+ * have that no one can rebuild: all apps at once, as they may be connected to each other. They
+ * may run or be stopped. Returns the number of fatal reasons, or a negative errno.
+ */
+int apps_check_connections(const struct app *apps, size_t nr_apps, app_reason_fn reason, void *ctx);
+
+/*
  * Does it send datagrams to a local socket of another program, which must be there when it
  * is restored? 1 if so, and *name is the socket's, malloc()ed. One of which may_be says (unless
  * it is NULL) that it is there does not count.

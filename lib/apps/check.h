@@ -25,6 +25,9 @@ const char *check_process(pid_t pid, char *buf, size_t size);
 void check_memory(struct checker *c, pid_t pid, const char *who);
 /* The open files of all processes. */
 void check_files(struct checker *c);
+/* One of them that is a socket; late is of net_late_addresses(). */
+struct open_file;
+void check_socket(struct checker *c, const struct open_file *f, const char *late, const char *who);
 /* What it has in memory file systems. */
 void check_places(struct checker *c);
 /* System V semaphores and message queues. */
