@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Programs that are carried by their PID go on before systemd starts, and find everything as
 # it was: a file system of /etc/fstab, files in /tmp, settings of sysctl.d, the name
-# of the network link, which ifupdown sets up. What needs systemd goes on after it, and the check says why.
+# of the network link, which ifupdown sets up, and TCP connections in every state. What needs systemd
+# goes on after it, and the check says why.
 
 # shellcheck disable=SC2016,SC2034 # the guest's shell and jq expand; lib.sh reads extra_debs
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/halfclosed.sh
+. "$tests_dir/halfclosed.sh"
 
 port=7
 make -s -C "$tests_dir/workloads" || give_up "the workloads compile"
@@ -65,6 +68,19 @@ for number in itertools.count(1):
 }
 logs=$(talks /dev/log)
 waits=$(talks /run/systemd/notify 11)
+halfclosed_push
+# The same programs, but that they have to wait for systemd.
+waiting() {
+	start "python3 -c '
+import os, socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.connect(\"/run/systemd/notify\")
+s.set_inheritable(True)
+os.execvp(\"$1\", \"$*\".split())'"
+}
+half=$(waiting halfclosed 9100 "$link")
+within=$(waiting halfclosed 9200)
+peer=$(halfclosed_within 9200)
 
 links() {
 	guest 'ip -o link show up | cut -d: -f2; ip -o -4 addr show; ip route'
@@ -89,10 +105,13 @@ closed=
 updated() {
 	links >"$out/links.before"
 	held_facts >"$out/held.before"
+	halfclosed_connect 9100
 	client_start probe "$tests_dir/clients/probe.py" "$guest_ip" "$port" --period 10 --tcp
 	[ -z "$closed" ] || client_start knock "$tests_dir/clients/probe.py" "$guest_ip" 13 --period 10
 	update_to "$1"
 	ok "the program answers again" client_advances probe
+	halfclosed_came_through
+	halfclosed_came_through_within
 	client_stop probe
 	if [ -n "$closed" ]; then
 		client_stop knock
@@ -137,13 +156,13 @@ guest 'mkdir -p /etc/systemd/system/nvwa-resume.service.d
 	            print(port, error, file=out)
 EOF
 
-restore_config "" "$echo $held $logs $waits"
+restore_config "" "$echo $held $logs $waits $half $within $peer"
 like "the check says which has to wait, and why" "$(guest nvwa check 2>&1)" \
 	"pid-$waits .*not before: it sends to the local socket /run/systemd/notify"
 updated "$(lab_kernel trixie 7)"
-is "three went ahead of systemd, one did not" \
-	"$(for pid in $echo $held $logs $waits; do when "pid-$pid"; done | paste -sd' ')" \
-	"before before before after"
+is "four went ahead of systemd, three did not" \
+	"$(for pid in $echo $held $logs $peer $waits $half $within; do when "pid-$pid"; done | paste -sd' ')" \
+	"before before before before after after after"
 is "TCP went on with those ahead, and was silent for the one that was not back yet" \
 	"$(guest 'paste -sd, /root/connected; rm -r /etc/systemd/system/nvwa-resume.service.d')" \
 	"7 connected,11 timed out"
@@ -158,14 +177,17 @@ closed=$(start "/usr/local/bin/echo 13")
 client_start knock "$tests_dir/clients/probe.py" "$guest_ip" 13 --period 10
 ok "without a packet filter the other program answers" client_advances knock
 client_stop knock
-guest "kill $waits; systemctl -q enable nftables && systemctl start nftables &&
+guest "kill $waits $half $within; systemctl -q enable nftables && systemctl start nftables &&
 	nft add table inet mine &&
 	nft 'add chain inet mine in { type filter hook input priority filter; policy accept; }' &&
 	nft add rule inet mine in udp dport 13 drop &&
 	(echo flush ruleset; nft list ruleset) >/etc/nftables.conf" ||
 	give_up "a packet filter is set up"
 tables=$(guest nft list tables)
-restore_config "" "$echo $held $logs $closed"
+half=$(start "halfclosed 9100 $link")
+within=$(start "halfclosed 9200")
+peer=$(halfclosed_within 9200)
+restore_config "" "$echo $held $logs $closed $half $within $peer"
 updated "$(lab_kernel trixie 6.12)"
 is "they went ahead of systemd" "$(when "pid-$echo") $(when "pid-$held") $(when "pid-$logs")" \
 	"before before before"
@@ -201,6 +223,8 @@ guest 'systemctl -q disable nftables && cat >/etc/systemd/system/wall.service &&
 EOF
 like "the check says that it is switched off" "$(guest nvwa check 2>&1)" \
 	"not before: ahead_of_systemd is switched off"
+peer=$(halfclosed_within 9200)
+restore_config "" "$echo $held $logs $closed $half $within $peer"
 updated "$(lab_kernel trixie 7)"
 is "the other packet filter is there, and nothing else" "$(guest nft list tables)" "$tables"
 is "they went on after systemd" "$(when "pid-$echo") $(when "pid-$held") $(when "pid-$logs")" \
