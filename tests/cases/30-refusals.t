@@ -117,6 +117,68 @@ with_config "a semaphore set" 14 "semaphore set .*$sleeper.*ipcrm -s" "pids:\n- 
 with_config "a device" 14 "$device.*descriptor 7.*/dev/hwrng" "pids:\n- $device\n"
 guest "systemctl stop held-uring held-device held-sleeper
 	ipcrm --all=sem --all=msg"
+
+# --- connections -----------------------------------------------------------------
+
+# holds NAME ARGUMENTS...: the program in the background; its PID is in pid[NAME].
+declare -A pid
+holds() {
+	local name=$1
+	shift
+	pid[$name]=$(guest "setsid python3 /root/guest/holds.py $* </dev/null >/run/holds.$name 2>&1 & echo \$!")
+}
+names=(stream seqpacket accepted dgram tcp late tls md5 mptcp udplite linklocal pidfd)
+guest 'echo 20000 >/proc/sys/kernel/ns_last_pid'
+holds peers peers /run/holds 7300
+wait_until 30 guest 'ss -xa | grep -q /run/holds.dgram' || give_up "somebody listens"
+for name in stream seqpacket accepted dgram; do
+	holds "$name" local /run/holds "$name"
+done
+holds tcp tcp 7300
+holds late late /run/nvwa/out/apps 7300
+for name in tls md5 mptcp udplite linklocal pidfd; do
+	holds "$name" "$name"
+done
+for name in "${names[@]}"; do
+	[ "$name" = late ] || wait_until 30 guest "grep -q ready /run/holds.$name" ||
+		fail "$name: the program is connected" "$(guest "cat /run/holds.$name")"
+done
+# against NAME REGEX: what stands against it, and nothing else does.
+against() {
+	like "$1: the check says why" "$(jq -r --arg app "pid-${pid[$1]}" \
+		'.reasons[] | select(.fatal and .app == $app) | .text' "$out/check-connections.json")" \
+		"^Process ${pid[$1]} \(python3\) holds descriptor [0-9]+,? $2[^
+]*\$"
+}
+restore_config "" "$(for name in "${names[@]}"; do echo "${pid[$name]}"; done)"
+guest "nvwa check --json $target" >"$out/check-connections.json"
+for name in stream seqpacket accepted dgram; do
+	against "$name" "a local connection through /run/holds.$name to process ${pid[peers]} \(python3\), which would not survive\. "
+done
+against tcp "a TCP connection within this machine, at port 7300, to process ${pid[peers]} \(python3\), which is not carried"
+against tls "a TCP connection that the kernel encrypts"
+against md5 "a TCP socket with keys for MD5"
+against mptcp "a socket of Multipath TCP.*GODEBUG=multipathtcp=0"
+against udplite "a socket of UDP-Lite, which Linux ${target//+/\\+} does not have"
+against pidfd "on process 1 \\(systemd\\) \\(pidfd\\), which is not carried"
+like "linklocal: the check says why" "$(jq -r .reasons[].text "$out/check-connections.json")" \
+	"Process ${pid[linklocal]} [^ ]* holds descriptor [0-9]+, a TCP connection at an address of one network link"
+is "nothing stands against one without a connection" "$(jq -r --arg app "pid-${pid[late]}" \
+	'[.reasons[] | select(.fatal and .app == $app)] | length' "$out/check-connections.json")" 0
+# The one who listens can be carried, with those who are connected to it over TCP.
+guest "kill ${pid[accepted]}"
+restore_config "" "${pid[peers]} ${pid[tcp]}"
+guest "nvwa check --json $target" >"$out/check-together.json"
+is "over TCP both can be carried together" "$(jq -r '[.reasons[] | select(.fatal)] | length' "$out/check-together.json")" 0
+restore_config "" "${pid[peers]}"
+like "a server is told which client ends" "$(guest "nvwa check $target" 2>&1)" \
+	"Process ${pid[peers]} \(python3\) serves process ${pid[tcp]} \(python3\) .*its connection ends"
+restore_config redis-server
+state_before=$(guest /root/guest/state)
+with_config "a connection that was opened after the check" 4 \
+	"pid-${pid[late]}: .*a TCP connection within .* to process ${pid[peers]} .*nothing was changed" \
+	"services:\\n- redis-server\\npids:\\n- ${pid[late]}\\n"
+guest "kill ${pid[*]}; rm -f /run/holds.*"
 state_before=$(guest /root/guest/state)
 
 refused "too little memory" 15 "1[0-9]{3} MiB" \
