@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -78,6 +79,20 @@ static const char note_rules[] =
 /* Of this process; who locks in the old kernel. */
 static struct nft_ctx *owner;
 
+/*
+ * Connection tracking calls an end without a beginning invalid, and many a packet filter drops what
+ * is. Where connections are not tracked, nothing is to be loaded for this.
+ */
+static int untracked(int r)
+{
+	struct error err = { 0 };
+
+	if (r == 0 && access("/sys/module/nf_conntrack", F_OK) == 0)
+		nft_run("insert rule " LOCK_TABLE " out oif lo meta mark " CRIU_MARK " notrack\n",
+			WHAT, NULL, &err);
+	return r;
+}
+
 int net_lock(struct error *err)
 {
 	int r;
@@ -99,11 +114,11 @@ int net_lock_ports(const char *ports, struct error *err)
 	_cleanup_free_ char *rules = NULL;
 
 	if (!*ports)
-		return nft_run(NEW_TABLE "\n" LOCK_CHAINS, WHAT, NULL, err);
+		return untracked(nft_run(NEW_TABLE "\n" LOCK_CHAINS, WHAT, NULL, err));
 	if (asprintf(&rules, port_rules, ports, ports) < 0)
 		return error_set(err, ENOMEM, "out of memory");
 
-	return nft_run(rules, WHAT, NULL, err);
+	return untracked(nft_run(rules, WHAT, NULL, err));
 }
 
 int net_lock_again(struct error *err)
@@ -115,7 +130,7 @@ int net_lock_again(struct error *err)
 	if (r < 0)
 		return error_set(err, ENOMEM, "out of memory");
 
-	return nft_run(rules, WHAT, NULL, err);
+	return untracked(nft_run(rules, WHAT, NULL, err));
 }
 
 /* As nft prints it: 1d2h3m4s56ms, without the units that are 0. */
