@@ -137,6 +137,8 @@ static int check_file(void *ctx, const struct open_file *f)
 			  "be restored. Stop it before the update, or make it do without%s",
 			  who, f->fd, f->target + strlen("anon_inode:"),
 			  strcmp(f->target, "anon_inode:[io_uring]") ? "" : IO_URING_OFF);
+	else if (!strcmp(f->target, "anon_inode:[eventpoll]"))
+		check_epoll(fc->c, f, who);
 	else if (!strcmp(f->target, PIDFD))
 		check_pidfd(fc, f, who);
 	else if (f->target[0] == '/')

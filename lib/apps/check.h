@@ -28,6 +28,8 @@ void check_files(struct checker *c);
 /* One of them that is a socket; late is of net_late_addresses(). */
 struct open_file;
 void check_socket(struct checker *c, const struct open_file *f, const char *late, const char *who);
+/* One of them that is of epoll(7). */
+void check_epoll(struct checker *c, const struct open_file *f, const char *who);
 /* What it has in memory file systems. */
 void check_places(struct checker *c);
 /* System V semaphores and message queues. */

@@ -127,7 +127,7 @@ holds() {
 	shift
 	pid[$name]=$(guest "setsid python3 /root/guest/holds.py $* </dev/null >/run/holds.$name 2>&1 & echo \$!")
 }
-names=(stream seqpacket accepted dgram tcp late tls md5 mptcp udplite linklocal pidfd)
+names=(stream seqpacket accepted dgram tcp late tls md5 mptcp udplite linklocal pidfd epoll)
 guest 'echo 20000 >/proc/sys/kernel/ns_last_pid'
 holds peers peers /run/holds 7300
 wait_until 30 guest 'ss -xa | grep -q /run/holds.dgram' || give_up "somebody listens"
@@ -136,7 +136,7 @@ for name in stream seqpacket accepted dgram; do
 done
 holds tcp tcp 7300
 holds late late /run/nvwa/out/apps 7300
-for name in tls md5 mptcp udplite linklocal pidfd; do
+for name in tls md5 mptcp udplite linklocal pidfd epoll; do
 	holds "$name" "$name"
 done
 for name in "${names[@]}"; do
@@ -161,6 +161,8 @@ against md5 "a TCP socket with keys for MD5"
 against mptcp "a socket of Multipath TCP.*GODEBUG=multipathtcp=0"
 against udplite "a socket of UDP-Lite, which Linux ${target//+/\\+} does not have"
 against pidfd "on process 1 \\(systemd\\) \\(pidfd\\), which is not carried"
+like "epoll: the check says why" "$(jq -r .reasons[].text "$out/check-connections.json")" \
+	"Process ${pid[epoll]} [^ ]* watches \(epoll, descriptor [0-9]+\) what was its descriptor [0-9]+"
 like "linklocal: the check says why" "$(jq -r .reasons[].text "$out/check-connections.json")" \
 	"Process ${pid[linklocal]} [^ ]* holds descriptor [0-9]+, a TCP connection at an address of one network link"
 is "nothing stands against one without a connection" "$(jq -r --arg app "pid-${pid[late]}" \

@@ -7,10 +7,11 @@ usage: holds.py peers PATH PORT     listens on local sockets (PATH.stream and PA
        holds.py local PATH TYPE     is connected to one of these
        holds.py tcp PORT            is connected to the port
        holds.py late FILE PORT      connects to the port when there is such a file
-       holds.py KIND                a socket: tls, md5, mptcp, udplite, linklocal; or pidfd
+       holds.py KIND                a socket: tls, md5, mptcp, udplite, linklocal; or pidfd, epoll
 """
 
 import os
+import select
 import socket
 import struct
 import sys
@@ -91,6 +92,18 @@ def linklocal():
 
 def pidfd():
     return os.pidfd_open(1)
+
+
+def epoll():
+    """Watches what only its child has open."""
+    watcher = select.epoll()
+    watched, other = socket.socketpair()
+    watcher.register(watched)
+    if os.fork() == 0:
+        while True:
+            time.sleep(1000)
+    watched.close()
+    return watcher, other
 
 
 HELD = globals()[sys.argv[1]](*sys.argv[2:])

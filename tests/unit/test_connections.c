@@ -13,13 +13,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "lib/apps/app.h"
+#include "lib/apps/check.h"
+#include "lib/apps/files.h"
 
 /* include/uapi/linux/tcp.h */
 #ifndef TCP_ULP
@@ -258,6 +260,34 @@ static void test_kinds(void **state)
 	close(listener);
 }
 
+/* What it watches with a number that is another file's by now CRIU finds; not what is elsewhere. */
+static void test_epoll(void **state)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	struct open_file f = { .pid = getpid(), .fd = epoll_create1(EPOLL_CLOEXEC) };
+	struct checker c = { .reason = note };
+	int pair[2], copy;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(epoll_ctl(f.fd, EPOLL_CTL_ADD, pair[0], &event), 0);
+	said[0] = '\0';
+	check_epoll(&c, &f, "It");
+	copy = dup(pair[0]);
+	assert_int_equal(dup2(STDOUT_FILENO, pair[0]), pair[0]);
+	check_epoll(&c, &f, "It");
+	assert_string_equal(said, "");
+	child = give(copy, -1);
+	check_epoll(&c, &f, "It");
+	assert_non_null(strstr(said, "It watches"));
+	assert_int_equal(c.nr_fatal, 1);
+	end(child);
+	close(pair[0]);
+	close(pair[1]);
+	close(f.fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +296,7 @@ int main(void)
 		cmocka_unit_test(test_unix),
 		cmocka_unit_test(test_unix_own),
 		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_epoll),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
