@@ -125,7 +125,7 @@ declare -A pid
 holds() {
 	local name=$1
 	shift
-	pid[$name]=$(guest "setsid python3 /root/guest/holds.py $* </dev/null >/run/holds.$name 2>&1 & echo \$!")
+	pid[$name]=$(guest "setsid python3 /root/guest/holds.py $* </dev/null >/run/said.$name 2>&1 & echo \$!")
 }
 names=(stream seqpacket accepted dgram tcp late tls md5 mptcp udplite linklocal pidfd epoll)
 guest 'echo 20000 >/proc/sys/kernel/ns_last_pid'
@@ -140,8 +140,8 @@ for name in tls md5 mptcp udplite linklocal pidfd epoll; do
 	holds "$name" "$name"
 done
 for name in "${names[@]}"; do
-	[ "$name" = late ] || wait_until 30 guest "grep -q ready /run/holds.$name" ||
-		fail "$name: the program is connected" "$(guest "cat /run/holds.$name")"
+	[ "$name" = late ] || wait_until 30 guest "grep -q ready /run/said.$name" ||
+		fail "$name: the program is connected" "$(guest "cat /run/said.$name")"
 done
 # against NAME REGEX: what stands against it, and nothing else does.
 against() {
@@ -180,7 +180,7 @@ state_before=$(guest /root/guest/state)
 with_config "a connection that was opened after the check" 4 \
 	"pid-${pid[late]}: .*a TCP connection within .* to process ${pid[peers]} .*nothing was changed" \
 	"services:\\n- redis-server\\npids:\\n- ${pid[late]}\\n"
-guest "kill ${pid[*]}; rm -f /run/holds.*"
+guest "kill ${pid[*]}; rm -f /run/holds.* /run/said.*"
 state_before=$(guest /root/guest/state)
 
 refused "too little memory" 15 "1[0-9]{3} MiB" \
