@@ -256,7 +256,7 @@ static void check_kind(struct checker *c, const struct own *own, const struct tc
 			  "encrypts (kernel TLS), which cannot be restored. Have the program do "
 			  "that itself (nginx: no ssl_conf_command Options KTLS; OpenSSL: no "
 			  "SSL_OP_ENABLE_KTLS), or close the connection", who, own->fd);
-	else if (s->upper[0])
+	else if (s->upper[0] && strcmp(s->upper, "mptcp"))	/* that is another protocol's */
 		check_say(c, true, "%s holds descriptor %d, a TCP connection with the kernel's "
 			  "protocol %s on it, which cannot be restored. Close it", who, own->fd,
 			  s->upper);

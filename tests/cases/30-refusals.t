@@ -136,7 +136,9 @@ for name in stream seqpacket accepted dgram; do
 done
 holds tcp tcp 7300
 holds late late /run/nvwa/out/apps 7300
-for name in tls md5 mptcp udplite linklocal pidfd epoll; do
+guest 'ip addr add fe80::7/64 dev lo nodad'
+holds linklocal linklocal fe80::7%lo
+for name in tls md5 mptcp udplite pidfd epoll; do
 	holds "$name" "$name"
 done
 for name in "${names[@]}"; do
@@ -180,7 +182,7 @@ state_before=$(guest /root/guest/state)
 with_config "a connection that was opened after the check" 4 \
 	"pid-${pid[late]}: .*a TCP connection within .* to process ${pid[peers]} .*nothing was changed" \
 	"services:\\n- redis-server\\npids:\\n- ${pid[late]}\\n"
-guest "kill ${pid[*]}; rm -f /run/holds.* /run/said.*"
+guest "kill ${pid[*]}; ip addr del fe80::7/64 dev lo; rm -f /run/holds.* /run/said.*"
 state_before=$(guest /root/guest/state)
 
 refused "too little memory" 15 "1[0-9]{3} MiB" \

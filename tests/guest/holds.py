@@ -7,7 +7,8 @@ usage: holds.py peers PATH PORT     listens on local sockets (PATH.stream and PA
        holds.py local PATH TYPE     is connected to one of these
        holds.py tcp PORT            is connected to the port
        holds.py late FILE PORT      connects to the port when there is such a file
-       holds.py KIND                a socket: tls, md5, mptcp, udplite, linklocal; or pidfd, epoll
+       holds.py linklocal ADDRESS   is connected with itself there
+       holds.py KIND                a socket: tls, md5, mptcp, udplite; or pidfd, epoll
 """
 
 import os
@@ -82,10 +83,7 @@ def udplite():
     return s
 
 
-def linklocal():
-    with open("/proc/net/if_inet6", encoding="ascii") as f:
-        number, link = next((line.split()[0], line.split()[-1]) for line in f if line.startswith("fe80"))
-    address = ":".join(number[i:i + 4] for i in range(0, 32, 4)) + "%" + link
+def linklocal(address):
     listener = socket.create_server((address, 7301), family=socket.AF_INET6)
     return listener, socket.create_connection((address, 7301))
 
