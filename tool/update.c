@@ -473,25 +473,6 @@ static int take_app(struct update *u, struct app *app)
 	return r < 0 ? r : app_save_files(app, CARRY_OUT_DIR "/" CARRY_APPS, &u->err);
 }
 
-static void first_reason(void *ctx, const struct app *app, bool fatal, const char *text)
-{
-	struct error *err = ctx;
-
-	if (fatal && !err->text[0])
-		error_set(err, ENOTSUP, "%s: %s", app->name, text);
-}
-
-/* What has been opened since the check, and no image shows. */
-static int check_connections(struct update *u)
-{
-	int r = apps_check_connections(u->apps, u->nr_apps, first_reason, &u->err);
-
-	if (r < 0)
-		return error_set(&u->err, -r, "cannot look at the connections of the programs: %s",
-				 strerror(-r));
-	return r ? -ENOTSUP : 0;
-}
-
 /* The blackout begins here. */
 static int freeze(struct update *u)
 {
@@ -515,7 +496,7 @@ static int freeze(struct update *u)
 			r = take_app(u, &u->apps[i]);
 	}
 	if (r == 0)
-		r = check_connections(u);
+		r = apps_allow_connections(u->apps, u->nr_apps, &u->err);
 	if (r == 0 && u->nr_ahead && u->nr_ahead < u->nr_apps)
 		r = ahead_save_ports(u->apps, u->nr_apps, &u->err);
 	if (r == 0)

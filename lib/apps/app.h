@@ -88,6 +88,12 @@ int app_check_gone(const struct app *app, const char *gone, struct error *err);
 int apps_check_connections(const struct app *apps, size_t nr_apps, app_reason_fn reason, void *ctx);
 
 /*
+ * The same when all stand still, as some of it shows in no image: -ENOTSUP, and err says what has
+ * been opened since the check.
+ */
+int apps_allow_connections(const struct app *apps, size_t nr_apps, struct error *err);
+
+/*
  * Does it send datagrams to a local socket of another program, which must be there when it
  * is restored? 1 if so, and *name is the socket's, malloc()ed. One of which may_be says (unless
  * it is NULL) that it is there does not count.

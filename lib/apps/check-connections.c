@@ -297,6 +297,24 @@ int apps_check_connections(const struct app *apps, size_t nr_apps, app_reason_fn
 	return r < 0 ? r : c.nr_fatal;
 }
 
+static void first_reason(void *ctx, const struct app *app, bool fatal, const char *text)
+{
+	struct error *err = ctx;
+
+	if (fatal && !err->text[0])
+		error_set(err, ENOTSUP, "%s: %s", app->name, text);
+}
+
+int apps_allow_connections(const struct app *apps, size_t nr_apps, struct error *err)
+{
+	int r = apps_check_connections(apps, nr_apps, first_reason, err);
+
+	if (r < 0)
+		return error_set(err, -r, "cannot look at the connections of the programs: %s",
+				 strerror(-r));
+	return r ? -ENOTSUP : 0;
+}
+
 int app_peer(const struct app *app, bool (*may_be)(const char *name), char **name)
 {
 	struct peers p = { .apps = app, .nr_apps = 1 };

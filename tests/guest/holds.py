@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Holds what cannot be carried, or connections to who is not: one program for each.
 
-usage: holds.py peers PATH PORT     listens on local sockets (PATH.stream and PATH.seqpacket, of which it
+usage: holds.py peers PATH PORT     listens on local sockets (PATH.stream and PATH.seqpacket, where it
                                     accepts nothing, PATH.accepted, PATH.dgram) and on TCP
        holds.py local PATH TYPE     is connected to one of these
        holds.py tcp PORT            is connected to the port
@@ -35,7 +35,8 @@ def peers(path, port):
         if name == "accepted":
             accepting = s
     while True:
-        held.append(accepting.accept()[0])
+        for listener in select.select([held[0], accepting], [], [])[0]:
+            held.append(listener.accept()[0])
 
 
 def local(path, kind):
