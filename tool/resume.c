@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "lib/apps/app.h"
+#include "lib/apps/archive.h"
 #include "lib/apps/cgroup.h"
 #include "lib/apps/criu.h"
 #include "lib/apps/first.h"
@@ -49,14 +50,11 @@
 /* The files of /tmp, where it is a tmpfs and so came up empty. */
 static int resume_files(void)
 {
-	char *const argv[] = { "tar", "-C", "/tmp", "-xpf", NVWA_STATE_DIR "/" CARRY_TMP,
-			       "--numeric-owner", "--xattrs", "--skip-old-files", NULL };
-	_cleanup_free_ char *output = NULL;
+	struct error err = { 0 };
 
-	if (access(NVWA_STATE_DIR "/" CARRY_TMP, F_OK) < 0 || command_run(argv, &output) == 0)
+	if (archive_add(NVWA_STATE_DIR "/" CARRY_TMP, "/tmp", &err) == 0)
 		return EXIT_OK;
-	complain("not all files of /tmp could be put back: %.*s",
-		 (int)strcspn(output ?: "", "\n"), output ?: "");
+	complain("not all files of /tmp could be put back: %s", err.text);
 	return EXIT_FAILURE;
 }
 

@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Directories put away as tar archives with all attributes, by the tar command. */
+/*
+ * Directories put away as tar archives with all attributes, by the tar command. Paths are as the
+ * process inside sees them (0: as we do), and lead through no link but root's own; when an archive
+ * is unpacked nothing is written through any.
+ */
 #ifndef NVWA_APPS_ARCHIVE_H
 #define NVWA_APPS_ARCHIVE_H
 
+#include <sys/types.h>
 #include "lib/base/error.h"
 
 /*
  * Archive a directory or one file. Nothing there, or an empty directory: no
  * archive is made.
  */
-int archive_save(const char *path, const char *tar, struct error *err);
+int archive_save(const char *tar, pid_t inside, const char *path, struct error *err);
 
 /* Unpack it over what is at path, which has the same last part; 0 if there is no archive. */
-int archive_restore(const char *tar, const char *path, struct error *err);
+int archive_restore(const char *tar, pid_t inside, const char *path, struct error *err);
+
+/* Unpack an archive of "." into a directory: what is there stays. 0 if there is no archive. */
+int archive_add(const char *tar, const char *dir, struct error *err);
 
 #endif

@@ -162,7 +162,7 @@ int first_save(const char *out, struct error *err)
 	for (size_t i = 0; !r && i < NR_GENERATED; i++) {
 		r = path_format(path, sizeof(path), "%s/%s", out, generated[i].archive);
 		if (!r)
-			r = archive_save(generated[i].dir, path, err);
+			r = archive_save(path, 0, generated[i].dir, err);
 	}
 	if (!r)
 		r = path_format(path, sizeof(path), "%s/" FIRST_GENERATORS, out);
@@ -187,7 +187,7 @@ static void put_generated(const char *state, struct error *err)
 
 	for (size_t i = 0; i < NR_GENERATED; i++) {
 		if (!path_format(path, sizeof(path), "%s/%s", state, generated[i].archive))
-			archive_restore(path, generated[i].dir, err);
+			archive_restore(path, 0, generated[i].dir, err);
 	}
 }
 

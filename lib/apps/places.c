@@ -107,8 +107,12 @@ static int add_path(struct saver *s, const char *path)
 	if (!r)
 		r = sandbox_plan_path(path, s->plan.out, NULL);
 
-	/* The name of something that was removed, or that is another thing on the machine. */
-	return r == -ENOENT || r == -ENOTDIR || r == -ENOTSUP ? 0 : r;
+	/*
+	 * The name of something that was removed, that is another thing on the machine, or where
+	 * a link stands that is not root's: no file that is open has such a name.
+	 */
+	return r == -ENOENT || r == -ENOTDIR || r == -ENOTSUP || r == -ELOOP || r == -EXDEV ||
+	       r == -EINVAL ? 0 : r;
 }
 
 /* The directory in which a file lies. */
@@ -523,5 +527,6 @@ int places_make(const char *dir, struct error *err)
 		r = runfiles_restore(path, "");
 
 	return r < 0 ? error_set(err, -r, "cannot make directories and files as in %s: %s", path,
+				 r == -ELOOP ? "a link that is not root's stands in the way" :
 				 strerror(-r)) : 0;
 }

@@ -221,7 +221,7 @@ static int fill_process(void *ctx, pid_t pid)
 
 static int restore_files(const struct restore *re, bool inside)
 {
-	char tar[4200], path[4200];
+	char tar[4200];
 	int r = 0;
 
 	for (size_t i = 0; !r && i < re->meta.nr_trees; i++) {
@@ -230,13 +230,8 @@ static int restore_files(const struct restore *re, bool inside)
 		if (t->inside != inside)
 			continue;
 		r = path_format(tar, sizeof(tar), "%s/%s", re->dir, t->tar);
-		if (!r && t->inside)
-			r = path_format(path, sizeof(path), "/proc/%d/root%s", re->placeholder,
-					t->path);
-		else if (!r)
-			r = path_format(path, sizeof(path), "%s", t->path);
 		if (!r)
-			r = archive_restore(tar, path, re->err);
+			r = archive_restore(tar, t->inside ? re->placeholder : 0, t->path, re->err);
 	}
 
 	return r;
@@ -248,17 +243,14 @@ static int restore_files(const struct restore *re, bool inside)
  */
 static int make_shared(struct restore *re)
 {
-	char root[64] = "";
 	int r = 0;
 
-	if (re->placeholder > 0)
-		snprintf(root, sizeof(root), "/proc/%d/root", re->placeholder);
 	for (size_t i = 0; !r && i < re->dumped.nr_shmem; i++) {
 		struct shmem *s = &re->dumped.shmem[i];
 
 		if (!s->path)
 			continue;
-		r = shmem_make(s, root);
+		r = shmem_make(s, re->placeholder);
 		if (r == -EEXIST) {
 			s->pid = 0;
 			r = 0;

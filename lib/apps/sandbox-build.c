@@ -15,6 +15,7 @@
 #include "lib/apps/mountinfo.h"
 #include "lib/apps/proc.h"
 #include "lib/apps/sandbox.h"
+#include "lib/base/beneath.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "uapi/record.h"
@@ -49,40 +50,49 @@ static bool has_word(const char *list, const char *word)
 
 /* --- files ------------------------------------------------------------------- */
 
-/* node MODE UID GID RDEV PATH TARGET */
-static int make_node(char *const *words, const char *below)
+/* node MODE UID GID RDEV PATH TARGET, below a root directory */
+static int make_node(char *const *words, int root)
 {
-	mode_t mode = strtoul(words[1], NULL, 8);
-	uid_t uid = strtoul(words[2], NULL, 10);
-	gid_t gid = strtoul(words[3], NULL, 10);
-	dev_t dev = strtoull(words[4], NULL, 10);
-	char path[4200];
+	struct beneath_node node = {
+		.mode = strtoul(words[1], NULL, 8),
+		.uid = strtoul(words[2], NULL, 10),
+		.gid = strtoul(words[3], NULL, 10),
+		.rdev = strtoull(words[4], NULL, 10),
+		.target = words[6],
+	};
+	_cleanup_close_ int dir = -1;
+	char name[NAME_MAX + 1];
 	int r;
 
-	r = path_format(path, sizeof(path), "%s%s", below, words[5]);
-	if (r < 0)
-		return r;
-	if (S_ISLNK(mode))
-		r = symlink(words[6], path);
-	else if (S_ISDIR(mode))
-		r = mkdir(path, mode & 07777);
-	else
-		r = mknod(path, mode, dev);
-	/* Who made it before us knew why it is as it is. */
-	if (r)
-		return errno == EEXIST ? 0 : -errno;
-	if (lchown(path, uid, gid) || (!S_ISLNK(mode) && chmod(path, mode & 07777)))
-		return -errno;
+	dir = root < 0 ? root : beneath_parent(root, words[5], name);
+	if (dir < 0)
+		return dir;
+	r = beneath_make(dir, name, &node);
 
-	return 0;
+	/* Who made it before us knew why it is as it is. */
+	return r == -EEXIST ? 0 : r;
 }
 
 /* --- mounts ------------------------------------------------------------------ */
 
-static int clone_mount(const char *path)
+/* What is at a path below a root directory, which the call closes. */
+static int clone_mount(int root, const char *path)
 {
-	int fd = syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-			 AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
+	_cleanup_close_ int dir = root, at = root < 0 ? root : beneath_open(root, path);
+	int fd;
+
+	if (at < 0)
+		return at;
+	fd = syscall(SYS_open_tree, at, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
+		     AT_NO_AUTOMOUNT);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* The root of the sandbox, as far as it is built: what is mounted on it covers it. */
+static int open_new_root(void)
+{
+	int fd = open(NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -121,8 +131,7 @@ static int new_mount(const char *type, const char *data)
 /* words are those of a step that mounts: its second and third are options and spread. */
 static int attach(struct build *b, int fd, char *const *words, char *dir)
 {
-	char path[4200];
-	int r;
+	_cleanup_close_ int root = -1, at = -1;
 
 	if (b->nr == MAX_MOUNTS) {
 		close(fd);
@@ -130,11 +139,13 @@ static int attach(struct build *b, int fd, char *const *words, char *dir)
 	}
 	b->list[b->nr++] = (struct built){ .fd = fd, .options = words[1], .spread = words[2],
 					   .dir = dir };
-	r = path_format(path, sizeof(path), NEW_ROOT "%s", dir);
-	if (!r && syscall(SYS_move_mount, fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH))
-		r = -errno;
+	root = open_new_root();
+	at = root < 0 ? root : beneath_open(root, dir);
+	if (at < 0)
+		return at;
 
-	return r;
+	return syscall(SYS_move_mount, fd, "", at, "", MOVE_MOUNT_F_EMPTY_PATH |
+		       MOVE_MOUNT_T_EMPTY_PATH) ? -errno : 0;
 }
 
 static struct built *built_at(struct build *b, const char *dir)
@@ -179,7 +190,7 @@ static int bind_mount(struct build *b, char **words)
 	int fd;
 
 	if (is_there(b, words[3], words[4])) {
-		fd = clone_mount(words[4]);
+		fd = clone_mount(beneath_root(0), words[4]);
 		return fd < 0 ? fd : attach(b, fd, words, words[5]);
 	}
 	/* What hides something, or is at another place, has to be there. */
@@ -196,13 +207,8 @@ static int bind_mount(struct build *b, char **words)
 /* again OPTIONS SPREAD SOURCE DIR */
 static int bind_again(struct build *b, char **words)
 {
-	char path[4200];
-	int fd, r;
+	int fd = clone_mount(open_new_root(), words[3]);
 
-	r = path_format(path, sizeof(path), NEW_ROOT "%s", words[3]);
-	if (r < 0)
-		return r;
-	fd = clone_mount(path);
 	/* A file of /proc that this kernel has not: there is nothing to protect. */
 	if (fd == -ENOENT && !strcmp(words[3], words[4]))
 		return 0;
@@ -247,7 +253,7 @@ static int bind_tmp(struct build *b, char **words)
 		r = make_private(inner, 01777);
 	if (r < 0)
 		return r;
-	fd = clone_mount(inner);
+	fd = clone_mount(beneath_root(0), inner);
 
 	return fd < 0 ? fd : attach(b, fd, words, words[5]);
 }
@@ -368,8 +374,11 @@ static int prepare_step(void *ctx, const struct step *step, char **words)
 {
 	int *flags = ctx;
 
-	if (!strcmp(step->verb, "node"))
-		return make_node(words, "");
+	if (!strcmp(step->verb, "node")) {
+		_cleanup_close_ int root = beneath_root(0);
+
+		return make_node(words, root);
+	}
 	if (flags)
 		*flags |= strcmp(step->verb, "uts") ? CLONE_NEWNS : CLONE_NEWUTS;
 
@@ -379,12 +388,8 @@ static int prepare_step(void *ctx, const struct step *step, char **words)
 int sandbox_make_nodes(const char *plan)
 {
 	_cleanup_free_ char *copy = strdup(plan);
-	mode_t mask = umask(0);
-	int r = copy ? for_each_step(copy, prepare_step, NULL) : -ENOMEM;
 
-	umask(mask);
-
-	return r;
+	return copy ? for_each_step(copy, prepare_step, NULL) : -ENOMEM;
 }
 
 static int carry_out(void *ctx, const struct step *step, char **words)
@@ -392,10 +397,13 @@ static int carry_out(void *ctx, const struct step *step, char **words)
 	struct build *b = ctx;
 	int r = 0;
 
-	if (step->mount)
+	if (step->mount) {
 		r = step->mount(b, words);
-	else if (!strcmp(step->verb, "fill"))
-		r = make_node(words, NEW_ROOT);
+	} else if (!strcmp(step->verb, "fill")) {
+		_cleanup_close_ int root = open_new_root();
+
+		r = make_node(words, root);
+	}
 
 	return r < 0 ? error_set(b->err, -r, "%s %s: %s", step->verb,
 				 step->nr_words > 1 ? words[step->nr_words - 1] : "",
@@ -410,7 +418,7 @@ static int build_mounts(struct build *b, char *text)
 	if (!r && mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))
 		r = -errno;
 	if (!r)
-		r = dir_make(NEW_ROOT);
+		r = dir_make_private(NEW_ROOT);
 	if (!r)
 		r = for_each_step(text, carry_out, b);
 	for (size_t i = 0; !r && i < b->nr; i++) {

@@ -12,6 +12,7 @@
 #include "lib/apps/mountinfo.h"
 #include "lib/apps/proc.h"
 #include "lib/apps/sandbox.h"
+#include "lib/base/beneath.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 
@@ -72,17 +73,22 @@ static int put_mount(struct plan *p, const char *verb, const struct mountinfo *m
 	return put_names(p->out, source, m->dir);
 }
 
-/* One file, seen at "where", and called "name" in the plan. */
-static int put_node(FILE *out, const char *verb, const char *where, const char *name,
-		    const struct stat *st)
+/* One file, which is open, and called "name" in the plan. */
+static int put_node(FILE *out, const char *verb, int fd, const char *name, const struct stat *st)
 {
 	char target[4096] = "-";
-	int r = 0;
+	ssize_t n = 0;
 
-	if (S_ISLNK(st->st_mode))
-		r = proc_readlink(where, target, sizeof(target));
-	if (r < 0 || !out)
-		return r;
+	if (S_ISLNK(st->st_mode)) {
+		n = readlinkat(fd, "", target, sizeof(target));
+		if (n < 0)
+			return -errno;
+		if (n == sizeof(target))
+			return -ENAMETOOLONG;
+		target[n] = '\0';
+	}
+	if (!out)
+		return 0;
 	fprintf(out, "%s %o %u %u %llu", verb, st->st_mode, st->st_uid, st->st_gid,
 		(unsigned long long)(S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode) ?
 				     st->st_rdev : 0));
@@ -98,19 +104,47 @@ static bool is_plain(const struct stat *st)
 	       (S_ISREG(st->st_mode) && !st->st_size);
 }
 
+/* One of the directories that lead to something in memory, or the thing itself. */
+static int plan_node(int root, const char *path, FILE *out, struct error *err)
+{
+	_cleanup_close_ int dir = -1, fd = -1;
+	char name[NAME_MAX + 1], where[NAME_MAX + 64];
+	struct stat st;
+
+	dir = beneath_parent(root, path, name);
+	if (dir < 0)
+		return dir;
+	fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st))
+		return -errno;
+	/* Only root says where a link is to lead. */
+	if (S_ISLNK(st.st_mode) && st.st_uid != geteuid())
+		return -ELOOP;
+	if (!is_plain(&st))
+		return error_set(err, ENOTSUP, "%s is a file in memory", path);
+	/* Without the list that the group's bits are the mask of they would be rights. */
+	snprintf(where, sizeof(where), "/proc/self/fd/%d/%s", dir, name);
+	if (acl_has(where))
+		st.st_mode &= ~S_IRWXG;
+
+	return put_node(out, "node", fd, path, &st);
+}
+
 static int plan_path(const struct mountinfos *host, const char *path, FILE *out,
 		     struct error *err)
 {
 	const struct mountinfo *m = mountinfo_of_path(host, path);
 	_cleanup_free_ char *copy = strdup(path);
-	char where[4200];
-	struct stat st;
+	_cleanup_close_ int root = -1;
 	int r = 0;
 
 	if (!copy)
 		return -ENOMEM;
 	if (!m || strcmp(m->type, "tmpfs"))
 		return 0;
+	root = beneath_root(1);
+	if (root < 0)
+		return error_set(err, -root, "cannot see the root directory: %s", strerror(-root));
 	/* The directory that the file system is mounted on is there. */
 	for (char *end = copy + strlen(m->dir); !r && *end;) {
 		char cut;
@@ -118,20 +152,11 @@ static int plan_path(const struct mountinfos *host, const char *path, FILE *out,
 		end += 1 + strcspn(end + 1, "/");
 		cut = *end;
 		*end = '\0';
-		r = path_format(where, sizeof(where), "/proc/1/root%s", copy);
-		if (!r && lstat(where, &st))
-			r = -errno;
-		if (!r && !is_plain(&st))
-			return error_set(err, ENOTSUP, "%s is a file in memory", copy);
-		/* Without the list that the group's bits are the mask of they would be rights. */
-		if (!r && acl_has(where))
-			st.st_mode &= ~S_IRWXG;
-		if (!r)
-			r = put_node(out, "node", where, copy, &st);
+		r = plan_node(root, copy, out, err);
 		*end = cut;
 	}
 
-	return r < 0 ? error_set(err, -r, "cannot see %s: %s", copy, strerror(-r)) : 0;
+	return r < 0 ? error_set(err, -r, "cannot see %s: %s", path, strerror(-r)) : 0;
 }
 
 int sandbox_plan_path(const char *path, FILE *out, struct error *err)
@@ -211,22 +236,22 @@ static int plan_bind(struct plan *p, const struct mountinfo *m, char *source)
 	return r < 0 ? r : put_mount(p, "bind", m, m->type, source);
 }
 
-static int fill(struct plan *p, const struct mountinfo *m, const char *dir, unsigned int depth)
+static int fill(struct plan *p, const struct mountinfo *m, int root, const char *dir,
+		unsigned int depth)
 {
+	_cleanup_close_ int at = beneath_open(root, dir);
 	_cleanup_closedir_ DIR *d = NULL;
 	struct dirent *entry;
-	char where[4200];
-	int r;
+	int fd, r = 0;
 
-	r = path_format(where, sizeof(where), "/proc/%d/root%s", p->pid, dir);
-	if (r < 0)
-		return r;
-	d = opendir(where);
+	fd = at < 0 ? at : openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d)
-		return -errno;
+		return at < 0 ? at : -errno;
 	if (depth > MAX_DEPTH)
 		return -E2BIG;
 	while (!r && (entry = readdir(d))) {
+		_cleanup_close_ int file = -1;
 		char name[4200];
 		struct stat st;
 
@@ -234,13 +259,11 @@ static int fill(struct plan *p, const struct mountinfo *m, const char *dir, unsi
 			continue;
 		if (++p->nr_fill > MAX_FILL)
 			return -E2BIG;
-		r = path_format(where, sizeof(where), "/proc/%d/root%s/%s", p->pid, dir,
-				entry->d_name);
-		if (!r)
-			r = path_format(name, sizeof(name), "%s/%s", dir, entry->d_name);
+		r = path_format(name, sizeof(name), "%s/%s", dir, entry->d_name);
 		if (r < 0)
 			return r;
-		if (lstat(where, &st))
+		file = openat(at, entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (file < 0 || fstat(file, &st))
 			return -errno;
 		if (st.st_dev != m->dev) {
 			/* Something is mounted there; what is below does not count. */
@@ -251,9 +274,9 @@ static int fill(struct plan *p, const struct mountinfo *m, const char *dir, unsi
 		if (!is_plain(&st))
 			return error_set(p->err, ENOTSUP, "%s is in a file system in memory "
 					 "of its own", name);
-		r = put_node(p->out, "fill", where, name, &st);
+		r = put_node(p->out, "fill", file, name, &st);
 		if (!r && S_ISDIR(st.st_mode) && st.st_dev == m->dev)
-			r = fill(p, m, name, depth + 1);
+			r = fill(p, m, root, name, depth + 1);
 	}
 
 	return r;
@@ -262,6 +285,7 @@ static int fill(struct plan *p, const struct mountinfo *m, const char *dir, unsi
 static int plan_new(struct plan *p, const struct mountinfo *m)
 {
 	const bool is_tmpfs = !strcmp(m->type, "tmpfs");
+	_cleanup_close_ int root = -1;
 	int r;
 
 	if (strcmp(m->root, "/") || (!is_tmpfs && strcmp(m->type, "proc")) ||
@@ -269,8 +293,10 @@ static int plan_new(struct plan *p, const struct mountinfo *m)
 		return error_set(p->err, ENOTSUP, "its sandbox has a file system of its own at %s "
 				 "(%s)", m->dir, m->type);
 	r = put_mount(p, "new", m, m->type, m->data);
-	if (!r && is_tmpfs)
-		r = fill(p, m, m->dir, 0);
+	if (r < 0 || !is_tmpfs)
+		return r;
+	root = beneath_root(p->pid);
+	r = root < 0 ? root : fill(p, m, root, m->dir, 0);
 
 	return r;
 }

@@ -219,7 +219,7 @@ int app_save(const struct app *app, const char *dir, struct error *err)
 int app_save_files(const struct app *app, const char *dir, struct error *err)
 {
 	__attribute__((cleanup(meta_free))) struct app_meta meta = { 0 };
-	char path[4096], tar[4200], base[4200];
+	char path[4096], tar[4200];
 	int r;
 
 	r = path_format(path, sizeof(path), "%s/%s", dir, app->name);
@@ -229,12 +229,8 @@ int app_save_files(const struct app *app, const char *dir, struct error *err)
 		const struct meta_tree *t = &meta.trees[i];
 
 		r = path_format(tar, sizeof(tar), "%s/%s", path, t->tar);
-		if (!r && t->inside)
-			r = path_format(base, sizeof(base), "/proc/%d/root%s", app->pid, t->path);
-		else if (!r)
-			r = path_format(base, sizeof(base), "%s", t->path);
 		if (!r)
-			r = archive_save(base, tar, err);
+			r = archive_save(tar, t->inside ? app->pid : 0, t->path, err);
 	}
 
 	return r < 0 ? r : places_save_files(app, path, err);

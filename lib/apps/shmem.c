@@ -18,6 +18,7 @@
 
 #include "lib/apps/app.h"
 #include "lib/apps/proc.h"
+#include "lib/base/beneath.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 
@@ -402,16 +403,15 @@ int shmem_has_sysv(const struct app *app)
 	return r ? r : for_segments(app, is_there, NULL);
 }
 
-int shmem_make(const struct shmem *s, const char *root)
+int shmem_make(const struct shmem *s, pid_t inside)
 {
-	_cleanup_close_ int fd = -1;
-	char path[4200];
-	int r;
+	_cleanup_close_ int root = beneath_root(inside), dir = -1, fd = -1;
+	char name[NAME_MAX + 1];
 
-	r = path_format(path, sizeof(path), "%s%s", root, s->path);
-	if (r < 0)
-		return r;
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	dir = root < 0 ? root : beneath_parent(root, s->path, name);
+	if (dir < 0)
+		return dir;
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, s->size) || fchown(fd, s->uid, s->gid) || fchmod(fd, s->mode))
 		return -errno;
 

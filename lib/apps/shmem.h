@@ -49,9 +49,10 @@ bool shmem_is_sysv(const struct shmem *s, uint32_t *segment);
 int shmem_open(const struct shmem *s);
 
 /*
- * Before the processes are rebuilt: make a file that has a path, below root,
- * without contents. -EEXIST: it is there already and not changed.
+ * Before the processes are rebuilt: make a file that has a path, as the process inside sees it
+ * (0: as we do), without contents. -EEXIST: it is there already and not changed; -ELOOP: a link
+ * stands in the way that is not root's.
  */
-int shmem_make(const struct shmem *s, const char *root);
+int shmem_make(const struct shmem *s, pid_t inside);
 
 #endif

@@ -76,7 +76,9 @@ int file_read(const char *path, char **data, size_t *len)
 	return file_read_at(AT_FDCWD, path, data, len);
 }
 
-static int make_parents(const char *path)
+static int make_dirs(const char *path, mode_t mode);
+
+static int make_parents(const char *path, mode_t mode)
 {
 	const char *slash = strrchr(path, '/');
 	char parent[PATH_MAX];
@@ -85,7 +87,38 @@ static int make_parents(const char *path)
 	if (!slash || slash == path)
 		return 0;
 	r = path_format(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
-	return r < 0 ? r : dir_make(parent);
+	return r < 0 ? r : make_dirs(parent, mode);
+}
+
+static int make_dirs(const char *path, mode_t mode)
+{
+	struct stat st;
+	int r;
+
+	if (!mkdir(path, mode))
+		return 0;
+	if (errno == ENOENT) {
+		r = make_parents(path, mode);
+		if (r < 0)
+			return r;
+		if (!mkdir(path, mode))
+			return 0;
+	}
+	if (errno != EEXIST)
+		return -errno;
+	if (stat(path, &st))
+		return -errno;
+	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
+int dir_make(const char *path)
+{
+	return make_dirs(path, 0755);
+}
+
+int dir_make_private(const char *path)
+{
+	return make_dirs(path, 0700);
 }
 
 int file_write_fd(int fd, const void *data, size_t len)
@@ -111,7 +144,7 @@ int file_write(const char *path, const void *data, size_t len, mode_t mode)
 	int closing, r;
 
 	if (fd < 0 && errno == ENOENT) {
-		r = make_parents(path);
+		r = make_parents(path, 0755);
 		if (r < 0)
 			return r;
 		fd = open(path, flags, mode);
@@ -128,27 +161,6 @@ int file_write(const char *path, const void *data, size_t len, mode_t mode)
 		return r;
 	closing = steal_fd(fd);
 	return close(closing) ? -errno : 0;
-}
-
-int dir_make(const char *path)
-{
-	struct stat st;
-	int r;
-
-	if (!mkdir(path, 0755))
-		return 0;
-	if (errno == ENOENT) {
-		r = make_parents(path);
-		if (r < 0)
-			return r;
-		if (!mkdir(path, 0755))
-			return 0;
-	}
-	if (errno != EEXIST)
-		return -errno;
-	if (stat(path, &st))
-		return -errno;
-	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
 /* Remove what is in the directory fd (consumed), as far as it is on device dev. */

@@ -24,6 +24,9 @@ int file_write_fd(int fd, const void *data, size_t len);
 /* mkdir -p, mode 0755. 0 if it exists. */
 int dir_make(const char *path);
 
+/* The same, and nobody else may look into those that are made: mode 0700. */
+int dir_make_private(const char *path);
+
 /* rm -rf; stays on one file system. 0 if there is nothing. */
 int tree_remove(const char *path);
 

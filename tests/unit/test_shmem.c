@@ -78,11 +78,11 @@ static void test_open(void **state)
 	assert_null(find(list, nr, removed));
 	assert_null(find(list, nr, disk));
 
-	assert_int_equal(shmem_make(s, ""), -EEXIST);
+	assert_int_equal(shmem_make(s, 0), -EEXIST);
 	assert_int_equal(unlink(path), 0);
 	close(named);
 	umask(077);
-	assert_int_equal(shmem_make(s, ""), 0);
+	assert_int_equal(shmem_make(s, 0), 0);
 	named = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(named >= 0);
 	assert_int_equal(lseek(named, 0, SEEK_END), 12345);
