@@ -162,7 +162,8 @@ static int unpack(const char *tar, pid_t inside, int dir, const char *path, bool
 
 	return run_tar((char *[]){ (char *)"tar", TAR_OPTIONS, (char *)"-xpf", (char *)tar,
 				   (char *)"-C", where,
-				   (char *)(skip_old ? "--skip-old-files" : NULL), NULL }, path, err);
+				   (char *)(skip_old ? "--skip-old-files" : NULL), NULL },
+		       path, err);
 }
 
 int archive_restore(const char *tar, pid_t inside, const char *path, struct error *err)

@@ -15,6 +15,7 @@
 #include "lib/apps/memory.h"
 #include "lib/apps/meta.h"
 #include "lib/apps/proc.h"
+#include "lib/apps/reopened.h"
 #include "lib/apps/smaps.h"
 #include "lib/apps/sockets.h"
 #include "lib/base/cleanup.h"
@@ -374,6 +375,15 @@ int app_dump_start(struct app *app, const char *dir, int keeper, struct error *e
 	return r;
 }
 
+/* CRIU writes down names alone. */
+static int note_files(const struct app *app, const struct app_dumped *dumped, struct error *err)
+{
+	__attribute__((cleanup(meta_free))) struct app_meta meta = { 0 };
+	int r = meta_read(app->dir, &meta, err);
+
+	return r < 0 ? r : reopened_note(app, &meta, &dumped->externals, app->dir, err);
+}
+
 /* The processes are stopped: what of them CRIU does not write down. */
 static int describe(struct app *app, struct app_dumped *dumped, int keeper,
 		    struct app_memory **memory, size_t *nr_memory, struct error *err)
@@ -389,6 +399,8 @@ static int describe(struct app *app, struct app_dumped *dumped, int keeper,
 	dumped->no_new_privileges = !r && all_without_new_privileges(app);
 	if (!r)
 		r = list_shmem(app, dumped, err);
+	if (!r)
+		r = note_files(app, dumped, err);
 	if (!r)
 		r = list_memory(app, keeper, dumped, memory, nr_memory, err);
 	if (r < 0)

@@ -24,10 +24,12 @@
 #include "lib/apps/places.h"
 #include "lib/apps/proc.h"
 #include "lib/apps/quiesce.h"
+#include "lib/apps/reopened.h"
 #include "lib/apps/scope.h"
 #include "lib/apps/sockets.h"
 #include "lib/apps/stand-in.h"
 #include "lib/apps/takeover.h"
+#include "lib/base/beneath.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
@@ -37,7 +39,7 @@
 #define NOTIFY_TIMEOUT_US	(30 * 1000000ULL)
 
 /* CRIU keeps these from images; O_CREAT and the like must not be repeated. */
-#define REOPEN_FLAGS	(O_ACCMODE | O_APPEND | O_NONBLOCK | O_PATH | O_DIRECTORY | O_NOFOLLOW)
+#define REOPEN_FLAGS	(O_ACCMODE | O_APPEND | O_NONBLOCK | O_PATH | O_DIRECTORY)
 
 /* A limit of a cgroup that is lifted for the time of the restore. */
 struct kept_limit {
@@ -49,6 +51,8 @@ struct restore {
 	const char *dir;
 	struct app_meta meta;
 	struct app_dumped dumped;
+	struct reopened *reopened;	/* which files it had open */
+	enum { UNKNOWN, SAME, EXCHANGED } files;	/* those that CRIU has opened */
 	pid_t placeholder;		/* of the unit; where systemd has none, one of our own */
 	struct takeover *takeover;	/* NULL: systemd runs */
 	struct stand_in stand_in;	/* of a service, if not */
@@ -181,6 +185,15 @@ static const struct process_extra *extra_of(const struct app_dumped *dumped, pid
 	return NULL;
 }
 
+/* None of the app's processes may run if one of them has got another file than before. */
+static int check_files(struct restore *re)
+{
+	if (re->files == UNKNOWN)
+		re->files = reopened_check(re->reopened, re->err) < 0 ? EXCHANGED : SAME;
+
+	return re->files == SAME ? 0 : -ESTALE;
+}
+
 /* Called for every process when all are rebuilt and none runs. */
 static int fill_process(void *ctx, pid_t pid)
 {
@@ -192,6 +205,9 @@ static int fill_process(void *ctx, pid_t pid)
 	size_t nr;
 	int r;
 
+	r = check_files(re);
+	if (r < 0)
+		return r;
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	r = proc_numbers(path, &tids, &nr);
 	if (r < 0)
@@ -299,6 +315,23 @@ static int open_stream(const struct restore *re, const struct external *e)
 	return r < 0 ? r : stream_open(path, e->ino, re->err);
 }
 
+/* What systemd has opened for the service, outside of the sandbox. */
+static int open_external(const struct external *e)
+{
+	_cleanup_close_ int root = beneath_root(0), at = -1;
+	char path[64];
+	int fd;
+
+	at = root < 0 ? root : beneath_open(root, e->path);
+	if (at < 0)
+		return at;
+	/* A link of the kernel's to the very thing. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", at);
+	fd = open(path, (e->flags & REOPEN_FLAGS) | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 static int add_external(const struct restore *re, struct criu *criu, const struct external *e)
 {
 	int fd;
@@ -313,9 +346,9 @@ static int add_external(const struct restore *re, struct criu *criu, const struc
 		return 0;
 	}
 
-	fd = open(e->path, (e->flags & REOPEN_FLAGS) | O_CLOEXEC);
+	fd = open_external(e);
 	if (fd < 0)
-		return error_set(re->err, errno, "cannot open %s: %s", e->path, strerror(errno));
+		return error_set(re->err, -fd, "cannot open %s: %s", e->path, strerror(-fd));
 	criu_keep(criu, fd);
 	criu_arg(criu, "--inherit-fd");
 	criu_arg(criu, "fd[%d]:file[%x:%llx]", fd, e->mount, e->ino);
@@ -546,6 +579,8 @@ static int rebuild(struct restore *re)
 	if (!r)
 		r = make_shared(re);
 	if (!r)
+		r = reopened_check_names(re->reopened, re->placeholder, re->err);
+	if (!r)
 		r = restore_clocks(re);
 	if (!r)
 		r = mend_images(re->images, &re->mend, re->err);
@@ -614,6 +649,8 @@ int app_restore(const char *dir, pid_t placeholder, struct takeover *takeover,
 	if (!r)
 		r = dumped_read(dir, &re.dumped, re.err);
 	if (!r)
+		r = reopened_read(dir, &re.reopened, re.err);
+	if (!r)
 		r = path_format(images, sizeof(images), "%s/img", dir);
 	if (!r) {
 		re.images = open(images, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -635,6 +672,7 @@ int app_restore(const char *dir, pid_t placeholder, struct takeover *takeover,
 	free(re.stand_in.filters);
 	mend_free(re.mend);
 	free(re.own_cgroup);
+	reopened_free(re.reopened);
 	dumped_free(&re.dumped);
 	meta_free(&re.meta);
 	return r;
