@@ -13,6 +13,7 @@
 #include "lib/kexec/bootparams.h"
 #include "lib/kexec/hugepages.h"
 #include "lib/net/links.h"
+#include "lib/record/state-dir.h"
 
 #define SETUP_DATA	"/sys/kernel/boot_params/setup_data"
 
@@ -21,7 +22,7 @@ void state_keep_maps(void)
 {
 	static const char *const names[] = { "hidden", "ram", HUGEPAGES_CHOICE };
 
-	dir_make(NVWA_STATE_DIR);
+	state_dir_make();
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		_cleanup_free_ char *text = NULL;
 		char from[64], to[64];
@@ -77,7 +78,7 @@ void state_write_timeline(void)
 	timeline_stamp_at("kernel-entry", entry_tsc());
 	text = timeline_text();
 	if (text)
-		file_write(NVWA_STATE_DIR "/timeline.init", text, strlen(text), 0644);
+		file_write(NVWA_STATE_DIR "/timeline.init", text, strlen(text), 0600);
 }
 
 void state_name_links(void)

@@ -419,6 +419,8 @@ $(cat "$out/update.log")"
 	is "everything was resumed" "$(jq -r .last.outcome "$out/status.json")" resumed ||
 		diag "$(jq .last.apps "$out/status.json")
 $(guest 'systemctl --failed --no-pager; journalctl -b --no-pager -u "nvwa*" -o cat | tail -n 40')"
+	is "what the update has left is for nobody but root" \
+		"$(guest 'find /run/nvwa -mindepth 1 ! -type l -perm /077; stat -c %a /run/nvwa')" 711
 	diag "$(jq -r '.last | "blackout \(.blackout_ms // 0 | floor) ms; pages: \(.pages | to_entries |
 		map("\(.value) \(.key)") | join(", ")); phases in ms: \(.phases |
 		map("\(.name) \(.ms | floor)") | join(", "))"' "$out/status.json")"

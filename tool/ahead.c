@@ -167,7 +167,7 @@ int ahead_save(struct app *apps, size_t nr_apps, struct error *err)
 		fprintf(f, "guard " APPARMOR_LOAD "\n");
 	if (fflush(f))
 		return -ENOMEM;
-	r = file_write(CARRY_OUT_DIR "/" CARRY_AHEAD, text, len, 0644);
+	r = file_write(CARRY_OUT_DIR "/" CARRY_AHEAD, text, len, 0600);
 	return r < 0 ? error_set(err, -r, "cannot write " CARRY_OUT_DIR "/" CARRY_AHEAD ": %s",
 				 strerror(-r)) : (int)nr;
 }
@@ -199,7 +199,7 @@ int ahead_save_ports(const struct app *apps, size_t nr_apps, struct error *err)
 	}
 	if (fflush(f))
 		return -ENOMEM;
-	r = file_write(CARRY_OUT_DIR "/" CARRY_PORTS, text, strlen(text), 0644);
+	r = file_write(CARRY_OUT_DIR "/" CARRY_PORTS, text, strlen(text), 0600);
 	return r < 0 ? error_set(err, -r, "cannot write " CARRY_OUT_DIR "/" CARRY_PORTS ": %s",
 				 strerror(-r)) : 0;
 }

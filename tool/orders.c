@@ -288,7 +288,7 @@ int orders_prepare(void)
 	if (!so_far)
 		return -ENOMEM;
 	order_links(orders, so_far);
-	return fflush(orders) ? -ENOMEM : file_write(SYSCTLS, text, len, 0644);
+	return fflush(orders) ? -ENOMEM : file_write(SYSCTLS, text, len, 0600);
 }
 
 int orders_write(const struct app *apps, size_t nr_apps, unsigned int ahead_seconds)
@@ -328,5 +328,5 @@ int orders_write(const struct app *apps, size_t nr_apps, unsigned int ahead_seco
 	}
 	if (fflush(f))
 		return -ENOMEM;
-	return file_write(CARRY_OUT_DIR "/" CARRY_ADOPT, text, len, 0644);
+	return file_write(CARRY_OUT_DIR "/" CARRY_ADOPT, text, len, 0600);
 }

@@ -58,11 +58,11 @@ void outcome_put_off(const char *name)
 		unlink(path);
 }
 
-static int write_json(const char *path, struct json_object *o)
+static int write_json(const char *path, struct json_object *o, mode_t mode)
 {
 	const char *text = json_format(o);
 
-	return text ? file_write(path, text, strlen(text), 0644) : -ENOMEM;
+	return text ? file_write(path, text, strlen(text), mode) : -ENOMEM;
 }
 
 int outcome_app(const char *dir, int status, const struct app_restored *done,
@@ -83,7 +83,7 @@ int outcome_app(const char *dir, int status, const struct app_restored *done,
 	json_put_number(o, "tsc", end);
 	r = path_format(path, sizeof(path), "%s/" OUTCOME_FILE, dir);
 	if (r == 0)
-		r = write_json(path, o);
+		r = write_json(path, o, 0600);
 	json_object_put(o);
 	return r;
 }
@@ -107,7 +107,7 @@ void outcome_take_back(const char *name, const char *detail)
 			     name) == 0) {
 		json_put_text(o, "outcome", "failed");
 		json_put_text(o, "detail", detail);
-		write_json(path, o);
+		write_json(path, o, 0600);
 	}
 	json_object_put(o);
 }
@@ -332,7 +332,8 @@ int outcome_write(struct json_object *update, int keeper, const struct nvwa_rele
 		json_object_array_add(steps, step);
 	}
 	json_object_object_add(last, "timeline", steps);
-	r = write_json(CARRY_LAST, last);
+	/* nvwa status shows it to everybody: it tells of times, and of programs by their names. */
+	r = write_json(CARRY_LAST, last, 0644);
 	json_object_put(last);
 	return r;
 }

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,15 +59,26 @@ static int resume_files(void)
 	return EXIT_FAILURE;
 }
 
+/* To the end of a file of NVWA_STATE_DIR. */
+static void add_line(const char *path, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void add_line(const char *path, const char *fmt, ...)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	va_list args;
+
+	if (fd < 0)
+		return;
+	va_start(args, fmt);
+	vdprintf(fd, fmt, args);
+	va_end(args);
+}
+
 /* A moment that is seen by a process of its own, for the time line. */
 static void note_moment(const char *step)
 {
-	FILE *f = fopen(NVWA_STATE_DIR "/" CARRY_TIMELINE_NEW, "ae");
-
-	if (!f)
-		return;
-	fprintf(f, "%s %" PRIu64 "\n", step, clock_tsc());
-	fclose(f);
+	add_line(NVWA_STATE_DIR "/" CARRY_TIMELINE_NEW, "%s %" PRIu64 "\n", step, clock_tsc());
 }
 
 /*
@@ -222,16 +234,12 @@ static int resume_programs(void)
  */
 static void note_ahead(const char *name)
 {
-	FILE *f = fopen(NVWA_STATE_DIR "/" CARRY_SCOPES, "ae");
 	char mark[PATH_MAX];
 
 	if (path_format(mark, sizeof(mark), NVWA_STATE_DIR "/" CARRY_APPS "/%s/" APPS_AHEAD,
 			name) == 0)
-		file_write(mark, "", 0, 0644);
-	if (!f)
-		return;
-	fprintf(f, "%s\n", name);
-	fclose(f);
+		file_write(mark, "", 0, 0600);
+	add_line(NVWA_STATE_DIR "/" CARRY_SCOPES, "%s\n", name);
 }
 
 /* In a process of its own. A program needs nothing of systemd but a scope, and that later. */
@@ -249,7 +257,7 @@ static int restore_ahead(const char *name, int first_fd)
 	if (r == 0 && takeover.units)
 		r = takeover_leave(&takeover, dir);
 	if (takeover.units)
-		file_write(APPS_UNVERIFIED, "", 0, 0644);
+		file_write(APPS_UNVERIFIED, "", 0, 0600);
 	takeover_free(&takeover);
 	if (r < 0) {
 		complain("systemd cannot be told that %s runs: %s", name, strerror(-r));
@@ -311,7 +319,7 @@ static int resume_ahead(void)
 		unlink(NVWA_STATE_DIR "/" CARRY_PORTS);
 	} else if (ahead.whole) {
 		net_unlock(&err);
-		file_write(NVWA_STATE_DIR "/" APPS_WHOLE, "", 0, 0644);
+		file_write(NVWA_STATE_DIR "/" APPS_WHOLE, "", 0, 0600);
 		first_give_up();
 	} else {
 		narrow_lock(&err);
@@ -605,7 +613,7 @@ static int resume_settle(void)
 		complain("%s", err.text);
 		status = EXIT_FAILURE;
 	}
-	if (file_write(NVWA_STATE_DIR "/" CARRY_SETTLED, "", 0, 0644) < 0)
+	if (file_write(NVWA_STATE_DIR "/" CARRY_SETTLED, "", 0, 0600) < 0)
 		status = EXIT_FAILURE;
 	return status;
 }

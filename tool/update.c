@@ -34,6 +34,7 @@
 #include "lib/kexec/target.h"
 #include "lib/net/net.h"
 #include "lib/record/keeper.h"
+#include "lib/record/state-dir.h"
 #include "tool/ahead.h"
 #include "tool/attempt.h"
 #include "tool/carry.h"
@@ -248,7 +249,7 @@ static int note_stopped(char **services)
 		fprintf(f, "%s\n", *s);
 	if (fflush(f))
 		return -ENOMEM;
-	return file_write(CARRY_OUT_DIR "/" CARRY_STOPPED, text, len, 0644);
+	return file_write(CARRY_OUT_DIR "/" CARRY_STOPPED, text, len, 0600);
 }
 
 /*
@@ -295,13 +296,15 @@ static int prepare(struct update *u)
 
 	r = tree_remove(CARRY_OUT_DIR);
 	if (r == 0)
-		r = dir_make(CARRY_OUT_DIR "/" CARRY_APPS);
+		r = state_dir_make();
+	if (r == 0)
+		r = dir_make_private(CARRY_OUT_DIR "/" CARRY_APPS);
 	if (r == 0)
 		r = park_reserve(&u->park, &u->ram);
 	if (r == 0)
 		r = memmap_format(&u->ram, &ram);
 	if (r == 0)
-		r = file_write(CARRY_OUT_DIR "/" CARRY_RAM, ram, strlen(ram), 0644);
+		r = file_write(CARRY_OUT_DIR "/" CARRY_RAM, ram, strlen(ram), 0600);
 	/* Some services take their rules with them. */
 	if (r == 0)
 		r = filter_save(&u->err);
@@ -591,7 +594,7 @@ static int write_update(struct update *u)
 	json_object_object_add(root, "notes", notes(u));
 	json_put_text(root, "clock_doubt", machine_clock_doubt(""));
 	text = json_format(root);
-	r = file_write(CARRY_OUT_DIR "/" CARRY_UPDATE, text, strlen(text), 0644);
+	r = file_write(CARRY_OUT_DIR "/" CARRY_UPDATE, text, strlen(text), 0600);
 	json_object_put(root);
 	if (r < 0)
 		return r;
@@ -599,7 +602,7 @@ static int write_update(struct update *u)
 	timeline = timeline_text();
 	if (!timeline)
 		return -ENOMEM;
-	return file_write(CARRY_OUT_DIR "/" CARRY_TIMELINE_OLD, timeline, strlen(timeline), 0644);
+	return file_write(CARRY_OUT_DIR "/" CARRY_TIMELINE_OLD, timeline, strlen(timeline), 0600);
 }
 
 /* nftw() takes no context. */
@@ -780,6 +783,8 @@ int verb_update(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
+	/* Memory, connections and files of programs are nobody else's business. */
+	umask(077);
 	uname(&u.running);
 	if (config.debug)
 		setenv(CARRY_DEBUG_ENV, CARRY_DEBUG_LEVEL, true);

@@ -121,7 +121,7 @@ int criu_init(struct criu *criu, const char *verb, const char *dir, struct error
 	memset(criu, 0, sizeof(*criu));
 	r = path_format(images, sizeof(images), "%s/img", dir);
 	if (!r)
-		r = dir_make(images);
+		r = dir_make_private(images);
 	if (r < 0)
 		return error_set(err, -r, "cannot make %s/img: %s", dir, strerror(-r));
 
@@ -213,6 +213,8 @@ static void exec_criu(const struct criu *criu, const char *namespaces, int hook,
 		snprintf(number, sizeof(number), "%d", criu->keeper);
 		setenv(CRIU_ENV_KEEPER, number, 1);
 	}
+	/* Its images and its log have what only their program may see; it asks for 0644. */
+	umask(077);
 	if (criu->no_new_privileges)
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	dup2(output, STDOUT_FILENO);
@@ -435,8 +437,13 @@ int criu_warm(struct error *err)
 			return error_set(err, -r, "cannot run criu: %s", strerror(-r));
 	}
 	r = kdat_stored_path(version, stored, sizeof(stored));
-	if (!r && access(stored, F_OK))
+	if (!r && access(stored, F_OK)) {
+		/* The report will lie in a directory above it, and is for everybody. */
+		mode_t mask = umask(022);
+
 		r = copy_file(app_paths()->kdat, stored);
+		umask(mask);
+	}
 
 	return r < 0 ? error_set(err, -r, "cannot keep what criu measured: %s", strerror(-r)) : 0;
 }

@@ -109,11 +109,11 @@ static int write_unit(const char *dir, const char *unit, const struct unit_facts
 	if (!r)
 		r = path_format(target, sizeof(target), "%s/unit/%s", dir, unit);
 	if (!r)
-		r = file_write(target, text, strlen(text), 0644);
+		r = file_write(target, text, strlen(text), 0600);
 	if (!r)
 		r = path_format(target, sizeof(target), "%s/unit/masks", dir);
 	if (!r)
-		r = file_write(target, masks, strlen(masks), 0644);
+		r = file_write(target, masks, strlen(masks), 0600);
 	if (r < 0)
 		return error_set(err, -r, "cannot write %s/unit: %s", dir, strerror(-r));
 
@@ -197,7 +197,7 @@ int app_save(const struct app *app, const char *dir, struct error *err)
 	if (!r)
 		r = tree_remove(path);
 	if (!r)
-		r = dir_make(path);
+		r = dir_make_private(path);
 	if (r < 0)
 		return error_set(err, -r, "cannot make %s/%s: %s", dir, app->name, strerror(-r));
 	if (app->kind == APP_SERVICE) {

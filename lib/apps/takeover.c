@@ -327,7 +327,7 @@ static int save(const struct app *app, const char *dir, struct error *err)
 	if (!r)
 		r = cgroup_read_limits(cgroup, &limits);
 	if (!r)
-		r = dir_make(dir);
+		r = dir_make_private(dir);
 	if (!r)
 		r = write_text(dir, STAND_IN_SANDBOX, plan_text);
 	if (!r)
@@ -490,7 +490,7 @@ int takeover_leave(const struct takeover *t, const char *dir)
 	if (!r)
 		r = path_format(path, sizeof(path), "%s/" TAKEOVER_DIR, dir);
 	if (!r)
-		r = dir_make(path);
+		r = dir_make_private(path);
 	if (!r)
 		r = write_text(path, TAKEOVER_MANAGER, t->manager ?: "");
 

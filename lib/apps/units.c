@@ -209,7 +209,7 @@ int apps_forget_units(struct error *err)
 	_cleanup_bus_ sd_bus *bus = NULL;
 	int r;
 
-	r = file_write(APPS_FORGOTTEN, "", 0, 0644);
+	r = file_write(APPS_FORGOTTEN, "", 0, 0600);
 	if (r < 0)
 		return error_set(err, -r, "cannot write %s: %s", APPS_FORGOTTEN, strerror(-r));
 	tmpfiles_forget(app_paths()->tmpfiles);
@@ -231,7 +231,7 @@ int apps_start_fresh(const char *unit, struct error *err)
 		return error_set(err, ENOENT, "%s was not carried", unit);
 	r = path_format(path, sizeof(path), "%s/apps/%s/%s", NVWA_STATE_DIR, unit, FRESH_MARK);
 	if (!r)
-		r = file_write(path, "", 0, 0644);
+		r = file_write(path, "", 0, 0600);
 	if (r < 0)
 		return error_set(err, -r, "cannot write %s: %s", path, strerror(-r));
 	r = bus_open(&bus, err);

@@ -26,6 +26,12 @@ static int write_text(const char *path, const char *text)
 	return file_write(path, text, strlen(text), 0644);
 }
 
+/* Beside what else is of an update, for root only. */
+static int note_choice(const char *path, const char *text)
+{
+	return file_write(path, text, strlen(text), 0600);
+}
+
 /* The word in brackets: "always [madvise] never". */
 static int read_selected(char *word, size_t size)
 {
@@ -50,13 +56,13 @@ int hugepages_withhold(const char *choice_path)
 		r = read_selected(selected, sizeof(selected));
 		if (r)
 			return r == -ENOENT ? 0 : r;
-		r = write_text(choice_path, selected);
+		r = note_choice(choice_path, selected);
 		return r ? r : write_text(THP "enabled", "never");
 	}
 	r = file_read("/proc/cmdline", &cmdline, NULL);
 	if (!r)
 		r = param_value(cmdline, "transparent_hugepage", &said);
-	return r || !said ? r : write_text(choice_path, said);
+	return r || !said ? r : note_choice(choice_path, said);
 }
 
 int hugepages_allow(const char *choice_path)

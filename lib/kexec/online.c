@@ -15,13 +15,19 @@ static int write_text(const char *path, const char *text)
 	return file_write(path, text, strlen(text), 0644);
 }
 
+/* Beside what else is of an update, for root only. */
+static int note_choice(const char *path, const char *text)
+{
+	return file_write(path, text, strlen(text), 0600);
+}
+
 int online_all(const char *choice_path)
 {
 	_cleanup_free_ char *choice = NULL;
 	int r = file_read(AUTO_ONLINE, &choice, NULL);
 
 	if (!r)
-		r = write_text(choice_path, choice);
+		r = note_choice(choice_path, choice);
 	return r ? r : write_text(AUTO_ONLINE, "online");
 }
 

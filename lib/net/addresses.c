@@ -252,11 +252,11 @@ int net_save(const char *dir, struct error *err)
 
 	r = path_format(path, sizeof(path), "%s/" LINKS_FILE, dir);
 	if (r == 0)
-		r = file_write(path, links_text, links_len, 0644);
+		r = file_write(path, links_text, links_len, 0600);
 	if (r == 0)
 		r = path_format(path, sizeof(path), "%s/" BATCH_FILE, dir);
 	if (r == 0)
-		r = file_write(path, batch_text, batch_len, 0644);
+		r = file_write(path, batch_text, batch_len, 0600);
 	return r;
 }
 

@@ -210,6 +210,18 @@ refused "too many words" 2 "one release" "" "nvwa update a b" ""
 # CRIU itself fails half way through its dump, when it has stopped the program:
 # FI_PARASITE_CONNECT of its criu/include/fault-injection.h. Then because what
 # it writes to is full.
+guest 'cat >/root/watcher && chmod 755 /root/watcher' <<'END'
+#!/bin/bash
+/usr/sbin/criu "$@" || exit
+[ "$1" = dump ] || exit 0
+{
+	find /run/nvwa -mindepth 1 -perm /077
+	setpriv --reuid=65534 --clear-groups bash -c 'cd / && ! ls /run/nvwa /run/nvwa/out /run/nvwa/out/apps &&
+		test -d /run/nvwa/out && echo there && nvwa status | grep ^update'
+# It is in the sandbox of redis by now.
+} >/var/lib/redis/seen 2>/dev/null
+exit 1
+END
 refused "a dump that fails half way" 4 "Error \((criu|compel)/.*nothing was changed" "" \
 	"CRIU_FAULT=5 nvwa update $target" ""
 aiopoll=$(guest 'setsid aiopoll </dev/null >/dev/null 2>&1 & echo $!')
@@ -218,6 +230,17 @@ with_config "asynchronous I/O that does not end" 4 \
 	"process $aiopoll has 1 request of .*IOCB_CMD_POLL.*nothing was changed" \
 	"services:\n- redis-server\npids:\n- $aiopoll\n"
 guest "kill $aiopoll"
+# Another user looks for what he may see, at the end of a dump. It fails, as its command does.
+refused "a dump that somebody watches" 4 "nothing was changed" \
+	"cp /root/watcher /root/criu; echo 'criu_exe: /root/criu' >/etc/nvwa/nvwa-server.yaml.new
+	cp /etc/nvwa/nvwa-server.yaml /root/ 2>/dev/null
+	mv /etc/nvwa/nvwa-server.yaml.new /etc/nvwa/nvwa-server.yaml" \
+	"nvwa update $target" \
+	"rm /etc/nvwa/nvwa-server.yaml; [ ! -e /root/nvwa-server.yaml ] ||
+		mv /root/nvwa-server.yaml /etc/nvwa/"
+is "a dump that somebody watches: he sees that there is one, and nothing of it" \
+	"$(guest 'cat /var/lib/redis/seen')" "there
+update       one is in progress"
 refused "a dump that finds no space" 4 "(Error \(criu/|room left).*nothing was changed" \
 	"mkdir -p /run/nvwa; mount -t tmpfs -o size=112k nvwa /run/nvwa" \
 	"nvwa update $target" "umount /run/nvwa"

@@ -67,6 +67,21 @@ static void writes_and_reads_files(void **state)
 	free(data);
 }
 
+static void makes_private_directories(void **state)
+{
+	const mode_t mask = umask(0);
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(dir_make_private(in_dir("private/below")), 0);
+	umask(mask);
+	assert_int_equal(stat(in_dir("private"), &st), 0);
+	assert_int_equal(st.st_mode, S_IFDIR | 0700);
+	assert_int_equal(stat(in_dir("private/below"), &st), 0);
+	assert_int_equal(st.st_mode, S_IFDIR | 0700);
+	assert_int_equal(dir_make_private(in_dir("private")), 0);
+}
+
 static void reads_large_files(void **state)
 {
 	const size_t size = 100001;
@@ -201,6 +216,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_error_wins),
 		cmocka_unit_test(writes_and_reads_files),
+		cmocka_unit_test(makes_private_directories),
 		cmocka_unit_test(reads_large_files),
 		cmocka_unit_test(removes_trees),
 		cmocka_unit_test(runs_commands),
