@@ -46,7 +46,7 @@ int filter_save(struct error *err)
 		fprintf(f, UNIT "%s\n", *unit);
 	if (fflush(f))
 		return -ENOMEM;
-	return file_write(CARRY_OUT_DIR "/" CARRY_FILTER, text, len, 0644);
+	return file_write(CARRY_OUT_DIR "/" CARRY_FILTER, text, len, 0600);
 }
 
 /* What filter_save() has found. */
