@@ -24,6 +24,7 @@
 #include "lib/kexec/load.h"
 #include "lib/kexec/memmap.h"
 #include "lib/kexec/modules.h"
+#include "lib/kexec/release.h"
 #include "lib/kexec/root.h"
 
 #define MODULES_DIR	"/lib/modules"
@@ -86,7 +87,10 @@ int target_image_id(const char *release, char **id)
 
 static int newest_first(const void *a, const void *b)
 {
-	return strverscmp(*(char *const *)b, *(char *const *)a);
+	const char *const one = *(char *const *)a, *const other = *(char *const *)b;
+
+	/* Of several flavours of a version always the same one comes first. */
+	return release_compare(other, one) ?: strcmp(one, other);
 }
 
 int target_installed(char ***releases)
