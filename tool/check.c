@@ -22,6 +22,7 @@
 #include "lib/kexec/memmap.h"
 #include "lib/kexec/park.h"
 #include "lib/kexec/quiet.h"
+#include "lib/kexec/release.h"
 #include "lib/kexec/target.h"
 #include "lib/record/keeper.h"
 #include "tool/ahead.h"
@@ -113,14 +114,24 @@ static void check_keeper(struct check *c)
 			   "Wait until it has ended");
 }
 
-/* The release by name, or the newest that is not running. */
+/* "6.12.90-amd64, 6.1.0-57-amd64", as far as there is room. */
+static void join(char *const *words, char *list, size_t size)
+{
+	size_t len = 0;
+
+	list[0] = '\0';
+	for (; *words && len < size; words++)
+		len += snprintf(list + len, size - len, "%s%s", len ? ", " : "", *words);
+}
+
+/* The release by name, or the newest one; -EALREADY: that runs, which is all there is to say. */
 static int check_release(struct check *c, const char *wanted)
 {
 	struct check_result *result = c->result;
 	_cleanup_free_ char *text = NULL;
+	const bool named = wanted;
 	char **installed = NULL;
-	char list[512] = "";
-	size_t len = 0;
+	char list[512];
 	bool found = false;
 	int r;
 
@@ -131,27 +142,28 @@ static int check_release(struct check *c, const char *wanted)
 		refuse(c, EXIT_RELEASE, &err, r);
 		return r;
 	}
-	for (char **i = installed; *i; i++) {
-		if (!wanted && strcmp(*i, result->running) != 0)
-			wanted = *i;
-		found = found || (wanted && strcmp(*i, wanted) == 0);
-		if (len < sizeof(list))
-			len += snprintf(list + len, sizeof(list) - len, "%s%s", len ? ", " : "",
-					*i);
-	}
-	if (wanted)
-		result->release = strdup(wanted);
-	if (!wanted)
-		r = asprintf(&text, "no kernel but the running one is installed (%s). Install "
-			     "another linux-image package, or name the release to boot it "
-			     "afresh with --force", *list ? list : "none in /boot");
+	/* Never an older one of its own accord. */
+	if (!named)
+		wanted = *installed && release_compare(*installed, result->running) > 0 ?
+			 *installed : result->running;
+	for (char **i = installed; *i; i++)
+		found = found || strcmp(*i, wanted) == 0;
+	join(installed, list, sizeof(list));
+	result->release = strdup(wanted);
+	result->newest = !named && !c->force && strcmp(wanted, result->running) == 0;
+	if (result->newest)
+		r = asprintf(&text, "%s runs, and no newer kernel is installed: nothing to do. To "
+			     "change to another one, name it; to boot this one afresh: nvwa "
+			     "update --force", wanted);
 	else if (!found)
 		r = asprintf(&text, "kernel %s is not installed: there is no kernel image or no "
 			     "modules of it in /boot and /lib/modules. Installed: %s", wanted,
 			     *list ? list : "none");
 	if (text)
-		add_reason(c, true, EXIT_RELEASE, NULL, text);
+		add_reason(c, true, result->newest ? EXIT_SAME : EXIT_RELEASE, NULL, text);
 	target_list_free(installed);
+	if (result->newest)
+		return -EALREADY;
 	return text || r < 0 ? -ENOENT : 0;
 }
 
@@ -541,6 +553,7 @@ int check_run(const struct config *config, const char *release, bool force,
 	struct check c = { .config = config, .force = force, .result = result };
 	size_t nr = config->nr_services + config->nr_pids;
 	struct utsname uts;
+	int r;
 
 	*result = (struct check_result) { 0 };
 	uname(&uts);
@@ -552,6 +565,9 @@ int check_run(const struct config *config, const char *release, bool force,
 			   "nvwa through sudo");
 		return verdict(result);
 	}
+	r = check_release(&c, release);
+	if (r == -EALREADY)
+		return verdict(result);
 	app_paths_set_criu(config->criu_exe);
 	c.apps = calloc(nr + 1, sizeof(*c.apps));
 	result->apps = calloc(nr + 1, sizeof(*result->apps));
@@ -560,7 +576,7 @@ int check_run(const struct config *config, const char *release, bool force,
 	/* A module that cannot be loaded there is a consequence and no further reason. */
 	if (check_machine(&c))
 		check_keeper(&c);
-	if (check_release(&c, release) == 0)
+	if (r == 0)
 		check_target(&c);
 	check_apps(&c);
 	check_ahead(&c);
@@ -606,6 +622,10 @@ static void print_reasons(const struct check_result *result, const char *app, FI
 
 void check_print(const struct check_result *result, FILE *out)
 {
+	if (result->newest) {
+		fprintf(out, "%s\n", result->reasons[0].text);
+		return;
+	}
 	fprintf(out, "%s -> %s\n", result->running, result->release ?: "(no target)");
 	for (size_t i = 0; i < result->nr_apps; i++) {
 		const struct check_app *app = &result->apps[i];

@@ -27,6 +27,7 @@ struct check_app {
 struct check_result {
 	char *running;		/* release of this kernel */
 	char *release;		/* the target, NULL if none could be found */
+	bool newest;		/* none was named, the newest one runs: nothing to do */
 	struct check_app *apps;
 	size_t nr_apps;
 	struct target *target;	/* opened, NULL if it could not be; for the update to take */
@@ -36,10 +37,11 @@ struct check_result {
 };
 
 /*
- * Check an update to a release (NULL: the newest installed one that is not
- * running). Collects all reasons, not only the first. Returns EXIT_OK, the
- * exit code that all fatal reasons share, or EXIT_REFUSED where they are of
- * several kinds. Freed by check_free(), whatever was returned.
+ * Check an update to a release (NULL: the newest installed one). Collects all
+ * reasons, not only the first. Returns EXIT_OK, the exit code that all fatal
+ * reasons share, or EXIT_REFUSED where they are of several kinds. Where none was named and the
+ * newest one runs already, that is all there is to say (EXIT_SAME), unless force
+ * is set. Freed by check_free(), whatever was returned.
  */
 int check_run(const struct config *config, const char *release, bool force,
 	      struct check_result *result);
