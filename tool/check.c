@@ -65,15 +65,13 @@ static void refuse(struct check *c, int code, const struct error *err, int r)
 /* Returns false if this machine takes no module and no kernel of ours. */
 static bool check_machine(struct check *c)
 {
-	_cleanup_close_ int lock = -1;
 	struct error err = { 0 };
 	bool open = true;
 	int r;
 
-	/* Given back at once: who only checks does not stand in anybody's way. */
-	lock = lock_take(&err);
-	if (lock < 0)
-		refuse(c, EXIT_BUSY, &err, lock);
+	if (lock_is_held())
+		add_reason(c, true, EXIT_BUSY, NULL, "another update is in progress. Wait until "
+			   "it has ended");
 	for (size_t i = 0; i < machine_nr_locks; i++) {
 		memset(&err, 0, sizeof(err));
 		r = machine_locks[i]("", &err);

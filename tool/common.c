@@ -8,8 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/file.h"
 #include "tool/verbs.h"
 
 static const char *const words[] = {
@@ -103,4 +106,18 @@ int lock_take(struct error *err)
 		return error_set(err, errno, "cannot lock %s: %s", LOCK_FILE, strerror(errno));
 	}
 	return steal_fd(fd);
+}
+
+bool lock_is_held(void)
+{
+	_cleanup_free_ char *locks = NULL;
+	char file[64];
+	struct stat st;
+
+	/* "1: FLOCK  ADVISORY  WRITE 123 00:1a:456 0 EOF", see proc_locks(5). */
+	if (stat(LOCK_FILE, &st) < 0 || file_read("/proc/locks", &locks, NULL) < 0)
+		return false;
+	snprintf(file, sizeof(file), " %02x:%02x:%llu ", major(st.st_dev), minor(st.st_dev),
+		 (unsigned long long)st.st_ino);
+	return strstr(locks, file);
 }

@@ -62,4 +62,7 @@ int release_args_parse(const char *verb, int argc, char **argv, const struct opt
  */
 int lock_take(struct error *err);
 
+/* Whether somebody holds it; asking is in nobody's way. */
+bool lock_is_held(void);
+
 #endif

@@ -59,18 +59,10 @@ static long long held_pages(void)
 /* Where an update stands at this moment. */
 static const char *progress(void)
 {
-	_cleanup_close_ int lock = -1;
-	bool out = access(CARRY_OUT_DIR, F_OK) == 0;
-
-	if (geteuid() == 0) {
-		lock = lock_take(NULL);
-		if (lock == -EBUSY)
-			return "updating";
-		if (out)
-			return "interrupted";
-	} else if (out) {
+	if (lock_is_held())
 		return "updating";
-	}
+	if (access(CARRY_OUT_DIR, F_OK) == 0)
+		return "interrupted";
 	if (access(NVWA_STATE_DIR "/" CARRY_FAILED, F_OK) == 0)
 		return "failed";
 	if (access(NVWA_STATE_DIR "/" CARRY_UPDATE, F_OK) == 0 &&
