@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/apps/app.h"
+#include "lib/apps/check-mounts.h"
 #include "lib/apps/footprint.h"
 #include "lib/apps/paths.h"
 #include "lib/base/cleanup.h"
@@ -530,6 +531,20 @@ static void check_devices(struct check *c)
 	}
 }
 
+static void mount_reason(void *c, const char *text)
+{
+	add_reason(c, true, EXIT_TARGET, NULL, text);
+}
+
+static void check_mounts(struct check *c)
+{
+	struct error err = { 0 };
+	int r = mounts_check_machine(mount_reason, c);
+
+	if (r < 0)
+		refuse(c, EXIT_TARGET, &err, r);
+}
+
 static int verdict(const struct check_result *result)
 {
 	int code = EXIT_OK;
@@ -583,6 +598,7 @@ int check_run(const struct config *config, const char *release, bool force,
 	check_lost(&c);
 	check_boot_loader(&c);
 	check_devices(&c);
+	check_mounts(&c);
 	for (size_t i = 0; i < c.nr_apps; i++)
 		app_free(&c.apps[i]);
 	free(c.apps);

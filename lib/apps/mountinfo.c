@@ -96,11 +96,14 @@ static int parse_line(char *line, struct mountinfo *m)
 		m->is_slave |= !strncmp(word, "master:", 7);
 	}
 	m->type = next_word(&rest);
-	/* What is mounted is a name for people. */
-	strsep(&rest, " ");
+	/* It may be empty: two blanks. */
+	word = strsep(&rest, " ");
+	m->source = strdup(word ?: "");
+	if (m->source)
+		mountinfo_unescape(m->source);
 	m->data = next_word(&rest);
 
-	return m->root && m->dir && m->options && m->type && m->data ? 0 : -EBADMSG;
+	return m->root && m->dir && m->options && m->type && m->source && m->data ? 0 : -EBADMSG;
 }
 
 int mountinfo_parse(const char *text, struct mountinfos *mounts)
@@ -207,6 +210,7 @@ void mountinfo_free(struct mountinfos *mounts)
 		free(m->dir);
 		free(m->options);
 		free(m->type);
+		free(m->source);
 		free(m->data);
 	}
 	free(mounts->list);

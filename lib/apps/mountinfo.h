@@ -15,6 +15,7 @@ struct mountinfo {
 	char *options;		/* of the mount: "ro,nosuid" */
 	bool is_shared, is_slave;
 	char *type;		/* of the file system */
+	char *source;		/* what is mounted: a device as a rule, a name for people */
 	char *data;		/* options of the file system: "rw,size=4096k" */
 };
 
