@@ -21,3 +21,11 @@ int strv_append(char ***list, const char *text)
 
 	return more[nr] ? 0 : -ENOMEM;
 }
+
+bool strv_has(char *const *list, const char *text)
+{
+	while (list && *list && strcmp(*list, text))
+		list++;
+
+	return list && *list;
+}

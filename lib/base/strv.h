@@ -3,6 +3,7 @@
 #ifndef NVWA_BASE_STRV_H
 #define NVWA_BASE_STRV_H
 
+#include <stdbool.h>
 #include <stdlib.h>
 
 static inline void cleanup_strv(char ***list)
@@ -18,5 +19,8 @@ static inline void cleanup_strv(char ***list)
 
 /* A copy of the text to the end of a list; -ENOMEM: it is as it was. */
 int strv_append(char ***list, const char *text);
+
+/* Whether a text is in a list. */
+bool strv_has(char *const *list, const char *text);
 
 #endif
