@@ -16,6 +16,7 @@
 #include "lib/apps/check-mounts.h"
 #include "lib/apps/footprint.h"
 #include "lib/apps/paths.h"
+#include "lib/apps/trail.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/base/json.h"
@@ -73,6 +74,9 @@ static bool check_machine(struct check *c)
 	if (lock_is_held())
 		add_reason(c, true, EXIT_BUSY, NULL, "another update is in progress. Wait until "
 			   "it has ended");
+	else if (trail_exists())
+		add_reason(c, true, EXIT_BUSY, NULL, "an update was interrupted, and not all of it "
+			   "is undone. Clean up with: nvwa init");
 	for (size_t i = 0; i < machine_nr_locks; i++) {
 		memset(&err, 0, sizeof(err));
 		r = machine_locks[i]("", &err);

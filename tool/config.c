@@ -25,6 +25,10 @@
 #define AHEAD_SECONDS_MIN	5
 #define AHEAD_SECONDS_MAX	3600
 
+/* More than CRIU waits for a program to stop; after that clients have given up anyway. */
+#define FREEZE_TIMEOUT_DEFAULT	180
+#define FREEZE_TIMEOUT_MAX	86400
+
 /* PID_MAX_LIMIT of a 64-bit kernel, include/linux/threads.h. */
 #define PID_LIMIT		(4 * 1024 * 1024)
 
@@ -126,6 +130,11 @@ static int read_megabytes(struct reader *r, const yaml_node_t *node, void *field
 static int read_seconds(struct reader *r, const yaml_node_t *node, void *field)
 {
 	return read_number(r, node, "seconds", AHEAD_SECONDS_MIN, AHEAD_SECONDS_MAX, field);
+}
+
+static int read_timeout(struct reader *r, const yaml_node_t *node, void *field)
+{
+	return read_number(r, node, "seconds", 1, FREEZE_TIMEOUT_MAX, field);
 }
 
 static int read_text(struct reader *r, const yaml_node_t *node, void *field)
@@ -340,6 +349,7 @@ static const struct key server_keys[] = {
 	KEY(log_dir, read_text),
 	KEY(extra_cmdline, read_cmdline),
 	KEY(scratch_mb, read_megabytes),
+	KEY(freeze_timeout, read_timeout),
 	KEY(cpu_park, read_bool),
 	KEY(ahead_of_systemd, read_bool),
 	KEY(ahead_seconds, read_seconds),
@@ -471,6 +481,7 @@ int config_load(const char *path, struct config *config, struct error *err)
 		.enable_quick_kexec = true,
 		.enable_pin_memory = true,
 		.scratch_mb = SCRATCH_MB_DEFAULT,
+		.freeze_timeout = FREEZE_TIMEOUT_DEFAULT,
 		.cpu_park = true,
 		.ahead_of_systemd = true,
 		.ahead_seconds = AHEAD_SECONDS_DEFAULT,

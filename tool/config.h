@@ -35,6 +35,7 @@ struct config {
 	unsigned int ahead_seconds;	/* after which a restore ahead of systemd hangs */
 	char *extra_cmdline;		/* for the next kernel, or NULL */
 	unsigned int scratch_mb;	/* memory that the next kernel boots in, at least */
+	unsigned int freeze_timeout;	/* seconds that a step of the freeze may take */
 	struct quiet_wish devices;	/* device_shutdown and the lists of drivers */
 };
 

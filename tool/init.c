@@ -1,98 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* nvwa init: clean up what an interrupted update left behind, on either side of the jump. */
-#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/apps/app.h"
-#include "lib/apps/quiesce.h"
+#include "lib/apps/trail.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
-#include "lib/kexec/target.h"
 #include "lib/net/net.h"
-#include "tool/attempt.h"
 #include "tool/carry.h"
 #include "tool/common.h"
+#include "tool/undo.h"
 #include "tool/verbs.h"
 
 static bool exists(const char *path)
 {
 	return access(path, F_OK) == 0;
-}
-
-/* Let one app run on that the dump may have left stopped. Returns the number of processes. */
-static int continue_app(const char *name)
-{
-	struct error err = { 0 };
-	struct app app = { 0 };
-	int pid, r;
-
-	if (sscanf(name, "pid-%d", &pid) == 1)
-		r = app_find_program(pid, &app, &err);
-	else
-		r = app_find_service(name, &app, &err);
-	if (r < 0)
-		return 0;
-	app_continue(&app);
-	r = app.nr_pids;
-	app_free(&app);
-	return r;
-}
-
-static void continue_apps(void)
-{
-	_cleanup_closedir_ DIR *dir = opendir(CARRY_OUT_DIR "/" CARRY_APPS);
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		int nr;
-
-		if (entry->d_name[0] == '.')
-			continue;
-		nr = continue_app(entry->d_name);
-		if (nr > 0)
-			printf("%s runs on (%d process%s)\n", entry->d_name, nr,
-			       nr == 1 ? "" : "es");
-		else
-			printf("%s has ended meanwhile\n", entry->d_name);
-	}
-}
-
-static int start_stopped(struct error *err)
-{
-	_cleanup_free_ char **services = NULL;
-	_cleanup_free_ char *text = NULL;
-	char *rest, *line;
-	size_t nr = 0, room = 2;
-
-	if (file_read(CARRY_OUT_DIR "/" CARRY_STOPPED, &text, NULL) < 0)
-		return 0;
-	for (const char *c = text; *c; c++)
-		room += *c == '\n';
-	services = calloc(room, sizeof(*services));
-	if (!services)
-		return -ENOMEM;
-	rest = text;
-	while ((line = strsep(&rest, "\n")))
-		if (*line)
-			services[nr++] = line;
-	if (nr > 0)
-		printf("starting %zu service%s again\n", nr, nr == 1 ? "" : "s");
-	return quiesce_start(services, err);
-}
-
-static bool kernel_loaded(void)
-{
-	_cleanup_free_ char *text = NULL;
-
-	return file_read("/sys/kernel/kexec_loaded", &text, NULL) == 0 && text[0] == '1';
 }
 
 /* Keep the first failure, say every one. */
@@ -103,25 +30,6 @@ static void note(int r, const char *what, struct error *err, int *status)
 		*status = EXIT_FAILURE;
 	}
 	memset(err, 0, sizeof(*err));
-}
-
-/* An update that did not come as far as the jump. */
-static int clean_old_side(void)
-{
-	struct error err = { 0 };
-	int status = EXIT_OK;
-
-	printf("an update was interrupted before its jump\n");
-	quiesce_thaw();
-	continue_apps();
-	note(start_stopped(&err), "cannot start services again", &err, &status);
-	if (kernel_loaded()) {
-		note(target_unload(), "cannot unload the next kernel", &err, &status);
-		printf("the loaded kernel is unloaded\n");
-	}
-	note(attempt_end(&err), "the update stays noted as one that failed", &err, &status);
-	note(tree_remove(CARRY_OUT_DIR), "cannot remove " CARRY_OUT_DIR, &err, &status);
-	return status;
 }
 
 /* Jobs of systemd that still bring programs back must not lose their pages to us. */
@@ -174,9 +82,11 @@ int verb_init(int argc, char **argv)
 		complain("%s", err.text);
 		return lock == -EBUSY ? EXIT_BUSY : EXIT_FAILURE;
 	}
-	if (exists(CARRY_OUT_DIR)) {
+	if (trail_exists()) {
 		clean = false;
-		status = clean_old_side();
+		printf("an update was interrupted before its jump\n");
+		fflush(stdout);
+		status = undo_update(NULL);
 	}
 	if (exists(NVWA_STATE_DIR "/" CARRY_UPDATE) && !exists(NVWA_STATE_DIR "/" CARRY_SETTLED)) {
 		clean = false;

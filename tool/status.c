@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/apps/app.h"
+#include "lib/apps/trail.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/base/json.h"
@@ -61,7 +62,7 @@ static const char *progress(void)
 {
 	if (lock_is_held())
 		return "updating";
-	if (access(CARRY_OUT_DIR, F_OK) == 0)
+	if (trail_exists())
 		return "interrupted";
 	if (access(NVWA_STATE_DIR "/" CARRY_FAILED, F_OK) == 0)
 		return "failed";

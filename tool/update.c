@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -24,6 +23,7 @@
 #include "lib/apps/first.h"
 #include "lib/apps/footprint.h"
 #include "lib/apps/quiesce.h"
+#include "lib/apps/trail.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
@@ -42,12 +42,21 @@
 #include "tool/common.h"
 #include "tool/config.h"
 #include "tool/filter.h"
+#include "tool/guard.h"
 #include "tool/machine.h"
 #include "tool/orders.h"
 #include "tool/prepared.h"
+#include "tool/stop.h"
+#include "tool/undo.h"
 #include "tool/verbs.h"
 
-/* One update, from its check to its jump or its undoing. */
+/*
+ * What is not part of the freeze, in seconds. The slowest of it is to stop services, of which
+ * some have no limit of their own.
+ */
+#define PREPARE_SECONDS		3600
+
+/* One update, from its check to its jump or its failure. What it changes is in the trail. */
 struct update {
 	const struct config *config;
 	const char *release;		/* the target */
@@ -62,9 +71,8 @@ struct update {
 	struct scratch_plan plan;
 	struct park park;
 	struct target *target;
-	char **stopped;			/* services to start again in a rollback */
 	int keeper;			/* closing it drops captured pages and record */
-	bool loaded, locked, entered, frozen;
+	bool silent;			/* the kernel log is told, not the terminal */
 	char (*quiet)[NVWA_DRIVER_NAME_LEN];	/* drivers whose devices are only quieted */
 	size_t nr_quiet;
 	struct nvwa_capture pages;	/* sums over all processes */
@@ -90,7 +98,7 @@ static void say(const struct update *u, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	if (u->locked) {
+	if (u->silent) {
 		_cleanup_close_ int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 
 		if (fd >= 0)
@@ -212,7 +220,9 @@ static int load_target(struct update *u)
 	load.tsc_khz = info.tsc_khz;
 	load.header_phys = begin.header_phys;
 	memcpy(load.nonce, begin.nonce, sizeof(load.nonce));
-	u->loaded = true;
+	r = trail_add(TRAIL_KERNEL, "%s", u->release);
+	if (r < 0)
+		return r;
 	return target_load(u->target, &load, &u->err);
 }
 
@@ -235,53 +245,27 @@ static int choose_quiet(struct update *u)
 	return 0;
 }
 
-/* For nvwa init, in case that nobody is left to roll back. */
-static int note_stopped(char **services)
+/* What is changed from here on is undone by this, see tool/undo.c. */
+static int begin_trail(struct update *u)
 {
-	_cleanup_free_ char *text = NULL;
-	_cleanup_fclose_ FILE *f = NULL;
-	size_t len;
+	int r = trail_add(TRAIL_FILES, CARRY_OUT_DIR);
 
-	f = open_memstream(&text, &len);
-	if (!f)
-		return -ENOMEM;
-	for (char **s = services; *s; s++)
-		fprintf(f, "%s\n", *s);
-	if (fflush(f))
-		return -ENOMEM;
-	return file_write(CARRY_OUT_DIR "/" CARRY_STOPPED, text, len, 0600);
-}
-
-/*
- * Stop services that are not carried. An address that goes with one may be another machine's from
- * now on, in a cluster, say: it is not to come back, and a program with a socket there cannot.
- */
-static int stop_services(struct update *u, char **services)
-{
-	_cleanup_free_ char *addresses = NULL, *gone = NULL;
-	int r;
-
-	r = net_addresses(&addresses, &u->err);
-	if (r == 0)
-		r = quiesce_stop(services, &u->err);
-	if (r == 0)
-		r = net_addresses_gone(addresses, &gone, &u->err);
-	for (size_t i = 0; r == 0 && *gone && i < u->nr_apps; i++)
-		r = app_check_gone(&u->apps[i], gone, &u->err);
-	if (r == 0 && u->config->restore_net)
-		r = net_save(CARRY_OUT_DIR, &u->err);
+	for (size_t i = 0; r == 0 && i < u->nr_apps; i++)
+		r = trail_add(TRAIL_PROGRAM, "%s %d", u->apps[i].name, u->apps[i].pid);
 	return r;
 }
 
 /* Everything that takes time and can be done while the programs run. */
 static int prepare(struct update *u)
 {
-	_cleanup_free_ char *ram = NULL, *hidden = NULL;
-	char **services;
+	_cleanup_free_ char *ram = NULL;
 	int r;
 
 	timeline_stamp("prepare");
+	guard_step(PREPARE_SECONDS, "prepare");
 	r = find_apps(u);
+	if (r == 0)
+		r = begin_trail(u);
 	if (r == 0)
 		r = choose_scratch(u);
 	if (r == 0)
@@ -315,16 +299,7 @@ static int prepare(struct update *u)
 	if (r < 0)
 		return r;
 
-	r = quiesce_list(u->apps, u->nr_apps, &services, &u->err);
-	if (r < 0)
-		return r;
-	u->stopped = services;
-	r = note_stopped(services);
-	if (r < 0)
-		return r;
-	for (char **s = services; *s; s++)
-		say(u, "%s is not carried: it is stopped now and started afresh afterwards", *s);
-	r = stop_services(u, services);
+	r = stop_services(u->apps, u->nr_apps, u->config->restore_net, &u->err);
 	if (r == 0)
 		r = orders_prepare();
 	/* What those services have mounted is gone by now. */
@@ -333,7 +308,9 @@ static int prepare(struct update *u)
 	if (r < 0)
 		return r;
 	u->nr_ahead = r;
-	r = attempt_begin(u->nonce_hex, u->running.release, u->release, &u->err);
+	r = trail_add(TRAIL_ATTEMPT, "%s", u->release);
+	if (r == 0)
+		r = attempt_begin(u->nonce_hex, u->running.release, u->release, &u->err);
 	if (r == 0)
 		sync();
 	return r;
@@ -476,30 +453,50 @@ static int take_app(struct update *u, struct app *app)
 	return r < 0 ? r : app_save_files(app, CARRY_OUT_DIR "/" CARRY_APPS, &u->err);
 }
 
+/* How long a step of the freeze may take is up to the administrator. */
+static void step(const struct update *u, const char *what, const char *of)
+{
+	char text[300];
+
+	snprintf(text, sizeof(text), "%s%s", what, of);
+	guard_step(u->config->freeze_timeout, text);
+}
+
+static int dump_apps(struct update *u)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < u->nr_apps; i++) {
+		step(u, "the dump of ", u->apps[i].name);
+		r = start_dumps(u, i);
+		if (r == 0)
+			r = take_app(u, &u->apps[i]);
+		if (r == 0 && interrupted)
+			r = -EINTR;
+	}
+	return r;
+}
+
 /* The blackout begins here. */
 static int freeze(struct update *u)
 {
 	int r;
 
-	r = quiesce_enter(&u->err);
+	step(u, "freeze", "");
+	say(u, "freezing %zu program%s", u->nr_apps, u->nr_apps == 1 ? "" : "s");
+	u->silent = true;
+	r = stop_others(u->apps, u->nr_apps, &u->err);
 	if (r < 0)
 		return r;
-	u->entered = true;
-	/* No page of ours may have to come from a disk that is frozen. */
-	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
-		return error_set(&u->err, errno, "cannot lock this command in memory: %s",
-				 strerror(errno));
-	say(u, "freezing %zu program%s", u->nr_apps, u->nr_apps == 1 ? "" : "s");
 	timeline_stamp("freeze");
-	u->locked = true;
-	r = net_lock(&u->err);
-	for (size_t i = 0; r == 0 && i < u->nr_apps; i++) {
-		r = start_dumps(u, i);
-		if (r == 0)
-			r = take_app(u, &u->apps[i]);
-	}
+	r = trail_add(TRAIL_LOCK, "tcp");
+	if (r == 0)
+		r = net_lock(&u->err);
+	if (r == 0)
+		r = dump_apps(u);
 	if (r == 0)
 		r = apps_allow_connections(u->apps, u->nr_apps, &u->err);
+	step(u, "freeze", "");
 	if (r == 0 && u->nr_ahead && u->nr_ahead < u->nr_apps)
 		r = ahead_save_ports(u->apps, u->nr_apps, &u->err);
 	if (r == 0)
@@ -643,6 +640,7 @@ static int jump(struct update *u)
 	size_t nr;
 	int r;
 
+	step(u, "jump", "");
 	r = orders_write(u->apps, u->nr_apps, u->nr_ahead ? u->config->ahead_seconds : 0);
 	if (r == 0)
 		r = write_update(u);
@@ -653,10 +651,13 @@ static int jump(struct update *u)
 	segments = target_segments(u->target, &nr);
 	seal.segments = (uintptr_t)segments;
 	seal.nr_segments = nr;
-	u->frozen = true;
+	step(u, "writing to disks", "");
 	r = quiesce_freeze(&u->err);
 	if (r < 0)
 		return r;
+	step(u, "jump", "");
+	if (interrupted)
+		return -EINTR;
 	r = keeper_quiet(u->keeper, u->quiet, u->nr_quiet);
 	if (r < 0)
 		return error_set(&u->err, -r, "the module cannot quiet devices: %s", strerror(-r));
@@ -670,77 +671,61 @@ static int jump(struct update *u)
 	return error_set(&u->err, -r, "the kernel refused to jump: %s", strerror(-r));
 }
 
-/* Undo in reverse order whatever was done; all programs run on. */
-static void roll_back(struct update *u)
+/* The module lets go of programs when it is closed. All else is undone by the trail. */
+static void give_up(struct update *u)
 {
-	struct error err = { 0 };
-
-	if (u->frozen)
-		quiesce_thaw();
+	for (size_t i = 0; i < u->nr_dumped; i++)
+		app_dump_abandon(&u->apps[i]);
 	if (u->keeper >= 0)
 		close(u->keeper);
-	for (size_t i = 0; i < u->nr_dumped; i++)
-		app_continue(&u->apps[i]);
-	if (u->locked && net_unlock(&err) < 0)
-		complain("TCP stays locked: %s Run: nvwa init", err.text);
-	u->locked = false;
-	if (u->entered)
-		quiesce_leave();
-	if (u->loaded)
-		target_unload();
-	if (u->stopped && quiesce_start(u->stopped, &err) < 0)
-		complain("%s", err.text);
-	if (attempt_end(&err) < 0)
-		complain("%s", err.text);
-	tree_remove(CARRY_OUT_DIR);
-}
-
-static void update_free(struct update *u)
-{
-	quiesce_free(u->stopped);
-	target_free(u->target);
-	park_free(&u->park);
-	scratch_free(&u->plan);
-	memmap_free(&u->ram);
-	for (size_t i = 0; i < u->nr_apps; i++)
-		app_free(&u->apps[i]);
-	free(u->apps);
-	free(u->quiet);
 }
 
 static int phase(struct update *u, const char *name, int (*run)(struct update *))
 {
+	char text[sizeof(u->err.text)];
 	int r = run(u);
 
-	if (r == 0 && interrupted)
+	/* Whatever has failed because of it. */
+	if (interrupted) {
+		memset(&u->err, 0, sizeof(u->err));
 		r = error_set(&u->err, EINTR, "interrupted by signal %d", (int)interrupted);
+	}
 	/* What an update writes before the jump goes there, as a rule. */
 	if (r < 0 && !u->err.text[0])
 		error_set(&u->err, -r, "%s%s", strerror(-r), r != -ENOSPC ? "" :
 			  ". Is there room left in " NVWA_STATE_DIR "?");
-	if (r < 0)
-		complain("%s failed: %s", name, u->err.text);
+	if (r < 0) {
+		snprintf(text, sizeof(text), "%s failed: %.*s", name, (int)sizeof(text) - 32,
+			 u->err.text);
+		guard_failed(text);
+	}
 	return r;
 }
 
 /*
  * The update as a straight list of phases. Returns only if it did not happen;
- * then every program runs on in the old kernel.
+ * then every program runs on in the old kernel when it is undone.
  */
 static int update_run(struct update *u)
 {
+	struct sigaction act = { .sa_handler = on_signal };
 	int r;
 
+	/* The guard hands an interrupt on. */
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
 	r = phase(u, "prepare", prepare);
 	if (r == 0)
 		r = phase(u, "freeze", freeze);
 	if (r == 0)
 		r = phase(u, "jump", jump);
-	roll_back(u);
-	fprintf(stderr, "nvwa: nothing was changed: all programs run on under %s\n",
-		u->running.release);
-	update_free(u);
-	return r;
+	/* From here on only what was done is undone. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	give_up(u);
+	if (!guard_is_there())
+		undo_update(&u->err);
+	return EXIT_NOT_UPDATED;
 }
 
 static const struct option options[] = {
@@ -753,12 +738,12 @@ static const struct option options[] = {
 
 int verb_update(int argc, char **argv)
 {
-	struct sigaction act = { .sa_handler = on_signal };
 	struct update u = { .keeper = -1 };
 	struct config config = { 0 };
 	struct check_result check = { 0 };
 	struct release_args args = { 0 };
 	_cleanup_close_ int lock = -1;
+	pid_t child;
 	int r;
 
 	r = release_args_parse("update", argc, argv, options, "hfn", &args);
@@ -778,11 +763,6 @@ int verb_update(int argc, char **argv)
 		complain("%s", u.err.text);
 		return EXIT_BUSY;
 	}
-	/* A lost terminal must not end an update half way; Ctrl-C undoes it. */
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
 	/* Memory, connections and files of programs are nobody else's business. */
 	umask(077);
 	uname(&u.running);
@@ -793,6 +773,17 @@ int verb_update(int argc, char **argv)
 	u.check = &check;
 	u.target = steal_ptr(check.target);
 	prepared_use(u.target, u.release);
-	update_run(&u);
-	return EXIT_NOT_UPDATED;
+	child = guard_start(&u.err);
+	if (child == 0)
+		return update_run(&u);
+	/* It is large, and nothing to the guard, which is locked in memory. */
+	target_free(u.target);
+	if (child < 0) {
+		complain("%s", u.err.text);
+		return EXIT_FAILURE;
+	}
+	/* What the child leaves, its guard undoes. */
+	memset(&u.err, 0, sizeof(u.err));
+	r = guard_wait(child, &u.err);
+	return undo_update(&u.err) == EXIT_OK ? r : EXIT_FAILURE;
 }

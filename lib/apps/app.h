@@ -22,13 +22,6 @@
 
 enum app_kind { APP_SERVICE, APP_PROGRAM };
 
-/* A TCP socket whose state the dump changes; app_continue() puts it back. */
-struct app_socket {
-	pid_t pid;
-	int fd;
-	int reuse;		/* SO_REUSEADDR */
-};
-
 struct app {
 	enum app_kind kind;
 	char *name;		/* "redis-server.service" or "pid-1234" */
@@ -43,11 +36,7 @@ struct app {
 	size_t nr_shmem;
 
 	uint64_t stop_tsc;	/* of app_dump_finish(): its last instruction */
-
-	/* Of app_dump_start(), for app_continue(). */
-	struct app_socket *sockets;
-	size_t nr_sockets;
-	char *dir;
+	char *dir;		/* of app_dump_start() */
 };
 
 /*
@@ -118,8 +107,9 @@ struct app_memory {
  * left stopped, and TCP must be locked by the caller (lib/net/lock.h). keeper
  * is the module, opened. In two steps, between which CRIU works, so that several
  * apps are dumped at once. *memory has one entry per process, malloc()ed; what
- * they share is in app->shmem. On failure the processes run again and err
- * holds the end of CRIU's log.
+ * they share is in app->shmem. From freezer_others() on (lib/apps/freezer.h), which the caller
+ * has called before, nothing lets them run but that their control groups are thawed. On
+ * failure err holds the end of CRIU's log.
  */
 int app_dump_start(struct app *app, const char *dir, int keeper, struct error *err);
 int app_dump_finish(struct app *app, int keeper, struct app_memory **memory, size_t *nr_memory,
@@ -132,8 +122,14 @@ int app_save(const struct app *app, const char *dir, struct error *err);
 /* After the dump: files that may have changed until the freeze (runtime directory, private tmp). */
 int app_save_files(const struct app *app, const char *dir, struct error *err);
 
-/* Undo a dump, half done or done: let the processes run on. Safe to call at any time. */
+/*
+ * Undo a dump, half done or done, in whatever process: let all of app->pids run on. Safe to call
+ * at any time; their control groups are thawed already.
+ */
 int app_continue(struct app *app);
+
+/* Wait for a dump to end that nobody needs any more; nothing if there is none. */
+void app_dump_abandon(struct app *app);
 
 /*
  * In the new kernel: restore the app recorded in <dir> (NVWA_STATE_DIR/apps/NAME),

@@ -11,6 +11,7 @@
 
 #include "lib/apps/app.h"
 #include "lib/apps/criu.h"
+#include "lib/apps/freezer.h"
 #include "lib/apps/images.h"
 #include "lib/apps/memory.h"
 #include "lib/apps/meta.h"
@@ -420,24 +421,27 @@ int app_dump_finish(struct app *app, int keeper, struct app_memory **memory, siz
 	r = criu_finish(&app->dump->criu, err);
 	app->stop_tsc = app->dump->criu.stop_tsc;
 	if (!r)
+		r = freezer_hold(app, err);
+	if (!r)
 		r = describe(app, &app->dump->dumped, keeper, memory, nr_memory, err);
 	dump_free(app);
-	if (r < 0)
-		app_continue(app);
 
 	return r;
 }
 
+void app_dump_abandon(struct app *app)
+{
+	if (!app->dump)
+		return;
+	criu_finish(&app->dump->criu, NULL);
+	dump_free(app);
+}
+
 int app_continue(struct app *app)
 {
-	struct error err = { 0 };
 	struct proc_stat st;
 	int r, result = 0;
 
-	if (app->dump) {
-		criu_finish(&app->dump->criu, &err);
-		dump_free(app);
-	}
 	r = sockets_resume(app);
 	if (r < 0 && r != -ESRCH)
 		result = r;

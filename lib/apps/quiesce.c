@@ -1,41 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Stopping services, freezing tasks and file systems: what is not carried. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fs.h>
-#include <mntent.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "lib/apps/bus.h"
 #include "lib/apps/cgroup.h"
+#include "lib/apps/check-mounts.h"
+#include "lib/apps/freezer.h"
+#include "lib/apps/mountinfo.h"
+#include "lib/apps/needs.h"
+#include "lib/apps/proc.h"
 #include "lib/apps/quiesce.h"
+#include "lib/apps/trail.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/base/strv.h"
 
-#define OWN_CGROUP	"nvwa"
-/* Holds PID 1, which is frozen with nobody left to talk to. */
-#define INIT_CGROUP	"init.scope"
-
 /* Services that keep the machine itself going; they hold no data of their own. */
 static const char *const spared[] = {
 	"dbus", "systemd-", "user@", "user-runtime-dir@", "getty@", "serial-getty@", "nvwa-",
+	/* Those of one connection. */
+	"ssh@", "sshd@", "sshd-session@", "dropbear@", NULL,
 };
 
-static bool is_spared(const char *unit)
+/* By which somebody gets in if something goes wrong. */
+static const char *const logins[] = { "ssh.", "sshd.", "dropbear.", NULL };
+
+static bool begins_with_one(const char *unit, const char *const *names)
 {
-	for (size_t i = 0; i < sizeof(spared) / sizeof(spared[0]); i++)
-		if (strncmp(unit, spared[i], strlen(spared[i])) == 0)
-			return true;
-	return false;
+	while (*names && strncmp(unit, *names, strlen(*names)))
+		names++;
+	return *names;
 }
 
 /* Does the process live in the control group of this unit? */
@@ -68,23 +72,6 @@ static bool is_carried(const char *unit, const struct app *apps, size_t nr_apps)
 	return false;
 }
 
-/* Does a carried service name this unit among those that take it down with them? */
-static bool needed_by_carried(const char *unit, const struct app *apps, size_t nr_apps)
-{
-	char *const argv[] = { "systemctl", "show", "-P", "RequiredBy", "-P", "BoundBy",
-			       "-P", "ConsistsOf", (char *)unit, NULL };
-	_cleanup_free_ char *output = NULL;
-	char *rest, *word;
-
-	if (command_run(argv, &output) != 0)
-		return false;
-	rest = output;
-	while ((word = strsep(&rest, " \n")))
-		if (is_carried(word, apps, nr_apps))
-			return true;
-	return false;
-}
-
 static bool stops_at_shutdown(const char *unit)
 {
 	char *const argv[] = { "systemctl", "show", "-P", "DefaultDependencies",
@@ -92,15 +79,6 @@ static bool stops_at_shutdown(const char *unit)
 	_cleanup_free_ char *output = NULL;
 
 	return command_run(argv, &output) == 0 && strncmp(output, "yes", 3) == 0;
-}
-
-void quiesce_free(char **services)
-{
-	if (!services)
-		return;
-	for (char **s = services; *s; s++)
-		free(*s);
-	free(services);
 }
 
 /* What runs, a line each that begins with the unit's name; malloc()ed. */
@@ -112,15 +90,6 @@ static int list_running(char **output, struct error *err)
 	return command_run(argv, output) == 0 ? 0 :
 	       error_set(err, EIO, "cannot list the running services: "
 			 "'systemctl list-units' failed");
-}
-
-static bool is_in(char **list, const char *unit)
-{
-	for (; list && *list; list++) {
-		if (strcmp(*list, unit) == 0)
-			return true;
-	}
-	return false;
 }
 
 int quiesce_filters(char ***services, struct error *err)
@@ -143,7 +112,7 @@ int quiesce_filters(char ***services, struct error *err)
 	rest = running;
 	while (r == 0 && (word = strsep(&rest, "\n"))) {
 		word[strcspn(word, " ")] = '\0';
-		if (*word && is_in(units, word) && !is_spared(word))
+		if (*word && strv_has(units, word) && !begins_with_one(word, spared))
 			r = strv_append(&list, word);
 	}
 	if (r == 0)
@@ -151,40 +120,31 @@ int quiesce_filters(char ***services, struct error *err)
 	return r;
 }
 
-int quiesce_list(const struct app *apps, size_t nr_apps, char ***services, struct error *err)
+int quiesce_list(const struct app *apps, size_t nr_apps, char ***services, char ***frozen,
+		 struct error *err)
 {
 	_cleanup_free_ char *output = NULL;
-	_cleanup_strv_ char **filters = NULL;
-	char **list, *rest, *line;
-	size_t nr = 0, room = 2;
+	_cleanup_strv_ char **filters = NULL, **needed = NULL;
+	char *rest, *line;
 	int r;
 
+	*services = *frozen = NULL;
 	r = list_running(&output, err);
 	if (r == 0)
 		r = quiesce_filters(&filters, err);
-	if (r < 0)
-		return r;
-	for (const char *c = output; *c; c++)
-		room += *c == '\n';
-	list = calloc(room, sizeof(*list));
-	if (!list)
-		return -ENOMEM;
+	if (r == 0)
+		r = needs_of_apps(apps, nr_apps, &needed, err);
 	rest = output;
-	while ((line = strsep(&rest, "\n"))) {
+	while (r == 0 && (line = strsep(&rest, "\n"))) {
 		line[strcspn(line, " ")] = '\0';
-		if (!*line || is_spared(line) || is_in(filters, line) ||
-		    is_carried(line, apps, nr_apps) ||
-		    lives_in(getpid(), line) || !stops_at_shutdown(line) ||
-		    needed_by_carried(line, apps, nr_apps))
+		if (!*line || begins_with_one(line, spared) || strv_has(filters, line) ||
+		    is_carried(line, apps, nr_apps) || lives_in(getpid(), line) ||
+		    !stops_at_shutdown(line))
 			continue;
-		list[nr] = strdup(line);
-		if (!list[nr++]) {
-			quiesce_free(list);
-			return -ENOMEM;
-		}
+		r = strv_append(begins_with_one(line, logins) || strv_has(needed, line) ?
+				frozen : services, line);
 	}
-	*services = list;
-	return 0;
+	return r;
 }
 
 static int systemctl(const char *verb, char **services, struct error *err)
@@ -219,197 +179,200 @@ int quiesce_start(char **services, struct error *err)
 	return systemctl("start", services, err);
 }
 
-static int write_text(const char *path, const char *text)
+/* Whether a service runs that was started; one that does its work and ends has done it. */
+static bool is_back(sd_bus *bus, const char *service)
+{
+	_cleanup_free_ char *path = NULL, *state = NULL, *type = NULL;
+
+	if (bus_unit(bus, service, &path, NULL) < 0 ||
+	    bus_string(bus, path, "Unit", "ActiveState", &state) < 0)
+		return false;
+	if (!strcmp(state, "inactive"))
+		return bus_string(bus, path, "Service", "Type", &type) >= 0 &&
+		       !strcmp(type, "oneshot");
+	return strcmp(state, "failed") != 0;
+}
+
+int quiesce_verify(char **services, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_fclose_ FILE *missing = NULL;
+	_cleanup_bus_ sd_bus *bus = NULL;
+	size_t len;
+	int r;
+
+	r = bus_open(&bus, err);
+	if (r < 0)
+		return r;
+	missing = open_memstream(&text, &len);
+	if (!missing)
+		return -ENOMEM;
+	for (char **s = services; s && *s; s++)
+		if (!is_back(bus, *s))
+			fprintf(missing, " %s", *s);
+	if (fflush(missing))
+		return -ENOMEM;
+	return len ? error_set(err, ESRCH, "systemctl status%s", text) : 0;
+}
+
+#define WATCHDOGS	"service-watchdogs"
+
+int quiesce_watchdogs_off(struct error *err)
+{
+	char *const ask[] = { "systemctl", WATCHDOGS, NULL };
+	char *const order[] = { "systemctl", WATCHDOGS, "no", NULL };
+	_cleanup_free_ char *answer = NULL;
+	int r;
+
+	/* Whoever has switched them off has a reason. */
+	if (command_run(ask, &answer) != 0 || strncmp(answer, "yes", 3))
+		return 0;
+	r = trail_add(TRAIL_WATCHDOGS, "off");
+	if (r == 0)
+		r = command_run(order, NULL);
+	return r ? error_set(err, r < 0 ? -r : EIO, "systemd's watchdogs of services cannot be "
+			     "switched off") : 0;
+}
+
+int quiesce_watchdogs_on(void)
+{
+	char *const order[] = { "systemctl", WATCHDOGS, "yes", NULL };
+	int r = command_run(order, NULL);
+
+	return r > 0 ? -EIO : r;
+}
+
+static int write_pid(const char *path, pid_t pid)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		return -errno;
-	return 0;
+	return fd < 0 || dprintf(fd, "%d", pid) < 0 ? -errno : 0;
 }
 
-/* Where quiesce_enter() came from: a path below CGROUP_ROOT. */
-static char home_cgroup[PATH_MAX];
+#define OWN_CGROUP	CGROUP_ROOT FREEZER_SPARED
 
-static void remember_cgroup(void)
+int quiesce_leave(const char *home)
 {
-	_cleanup_free_ char *text = NULL;
-	char *path;
+	_cleanup_free_ char *now = NULL;
+	char path[PATH_MAX];
+	int r;
 
-	/* "0::/path" is the unified hierarchy, see cgroups(7). */
-	if (file_read("/proc/self/cgroup", &text, NULL) < 0)
-		return;
-	path = strstr(text, "0::/");
-	if (!path)
-		return;
-	path += strlen("0::");
-	path[strcspn(path, "\n")] = '\0';
-	if (path_format(home_cgroup, sizeof(home_cgroup), CGROUP_ROOT "%s/cgroup.procs", path) < 0)
-		home_cgroup[0] = '\0';
-}
-
-void quiesce_leave(void)
-{
-	if (home_cgroup[0] && write_text(home_cgroup, "0") == 0)
-		rmdir(CGROUP_ROOT "/" OWN_CGROUP);
+	r = proc_cgroup(getpid(), &now);
+	if (r == 0 && strcmp(now, FREEZER_SPARED) == 0) {
+		r = path_format(path, sizeof(path), CGROUP_ROOT "%s/cgroup.procs", home);
+		if (r == 0)
+			r = write_pid(path, getpid());
+	}
+	/* Somebody may still be in it. */
+	if (r == 0)
+		rmdir(OWN_CGROUP);
+	return r;
 }
 
 #define ENTER_TRIES	1000
 
-int quiesce_enter(struct error *err)
+int quiesce_enter(pid_t pid, struct error *err)
 {
 	unsigned int tries = ENTER_TRIES;
 	int r;
 
-	remember_cgroup();
 	/* Another of our processes that leaves takes it away, if none is in it at that moment. */
 	do {
-		if (mkdir(CGROUP_ROOT "/" OWN_CGROUP, 0755) < 0 && errno != EEXIST)
+		if (mkdir(OWN_CGROUP, 0755) < 0 && errno != EEXIST)
 			return error_set(err, errno, "cannot make a control group: %s. "
 					 "nvwa needs the unified cgroup hierarchy (cgroup2) on "
 					 CGROUP_ROOT, strerror(errno));
-		r = write_text(CGROUP_ROOT "/" OWN_CGROUP "/cgroup.procs", "0");
+		r = write_pid(OWN_CGROUP "/cgroup.procs", pid);
 	} while ((r == -ENODEV || r == -ENOENT) && --tries);
 
-	return r < 0 ? error_set(err, -r, "cannot enter the control group "
-				 CGROUP_ROOT "/" OWN_CGROUP ": %s", strerror(-r)) : 0;
+	return r < 0 ? error_set(err, -r, "cannot enter the control group " OWN_CGROUP ": %s",
+				 strerror(-r)) : 0;
 }
 
-static int freeze_tasks(const char *state)
+/* --- file systems ----------------------------------------------------------------- */
+
+/* Is a mount to be seen at its directory, with no other on top of it? */
+static bool is_on_top(const struct mountinfos *all, size_t nr)
 {
-	_cleanup_closedir_ DIR *dir = opendir(CGROUP_ROOT);
-	struct dirent *entry;
-	int result = 0;
+	for (size_t i = nr + 1; i < all->nr; i++)
+		if (strcmp(all->list[i].dir, all->list[nr].dir) == 0)
+			return false;
+	return true;
+}
 
-	if (!dir)
-		return -errno;
-	while ((entry = readdir(dir))) {
-		char path[PATH_MAX];
-		int r;
+/* Is it the first one to be seen of its file system? */
+static bool is_first(const struct mountinfos *all, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (all->list[i].dev == all->list[nr].dev && is_on_top(all, i))
+			return false;
+	return is_on_top(all, nr);
+}
 
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
-		    strcmp(entry->d_name, OWN_CGROUP) == 0 ||
-		    strcmp(entry->d_name, INIT_CGROUP) == 0)
-			continue;
-		r = path_format(path, sizeof(path), CGROUP_ROOT "/%s/cgroup.freeze",
-				entry->d_name);
-		if (r == 0)
-			r = write_text(path, state);
-		if (r < 0 && result == 0)
-			result = r;
+/* On a disk, and written to. Who is served by others is not even looked at. */
+static bool is_to_freeze(const struct mountinfo *m)
+{
+	return m->source[0] == '/' && strncmp(m->data, "rw", 2) == 0 && !mount_is_served(m);
+}
+
+static int freeze_mount(const struct mountinfo *m, struct error *err)
+{
+	_cleanup_close_ int fd = open(m->dir, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+	_cleanup_free_ char *escaped = mountinfo_escape(m->dir);
+	int r;
+
+	/* A mount may also be of a file. */
+	if (fd < 0)
+		return 0;
+	r = escaped ? trail_add(TRAIL_MOUNT, "%s", escaped) : -ENOMEM;
+	if (r == 0 && ioctl(fd, FIFREEZE, 0) < 0) {
+		r = -errno;
+		/* It cannot be frozen; or it is, and whoever has done that thaws it. */
+		if (r == -EOPNOTSUPP || r == -EBUSY)
+			r = trail_take_back();
 	}
-	return result;
+	return r < 0 ? error_set(err, -r, "cannot freeze the file system on %s: %s", m->dir,
+				 strerror(-r)) : 0;
 }
-
-/* The mounted, writable file systems, each once, in the order of mounting. */
-struct mounts {
-	char **paths;
-	dev_t *devices;
-	size_t nr;
-};
-
-static void mounts_free(struct mounts *m)
-{
-	for (size_t i = 0; i < m->nr; i++)
-		free(m->paths[i]);
-	free(m->paths);
-	free(m->devices);
-}
-
-static int mounts_add(struct mounts *m, const char *path, dev_t device)
-{
-	char **paths;
-	dev_t *devices;
-
-	for (size_t i = 0; i < m->nr; i++)
-		if (m->devices[i] == device)
-			return 0;
-	paths = reallocarray(m->paths, m->nr + 1, sizeof(*paths));
-	if (!paths)
-		return -ENOMEM;
-	m->paths = paths;
-	devices = reallocarray(m->devices, m->nr + 1, sizeof(*devices));
-	if (!devices)
-		return -ENOMEM;
-	m->devices = devices;
-	m->paths[m->nr] = strdup(path);
-	if (!m->paths[m->nr])
-		return -ENOMEM;
-	m->devices[m->nr++] = device;
-	return 0;
-}
-
-static int mounts_read(struct mounts *m)
-{
-	_cleanup_mntent_ FILE *table = setmntent("/proc/self/mounts", "re");
-	struct mntent *entry;
-	int r = 0;
-
-	if (!table)
-		return -errno;
-	while (r == 0 && (entry = getmntent(table))) {
-		struct stat st;
-
-		if (hasmntopt(entry, "ro") || entry->mnt_fsname[0] != '/' ||
-		    stat(entry->mnt_dir, &st) < 0)
-			continue;
-		r = mounts_add(m, entry->mnt_dir, st.st_dev);
-	}
-	return r;
-}
-
-/* What quiesce_freeze() froze and quiesce_thaw() thaws. */
-static struct mounts frozen;
-static size_t nr_frozen;
 
 static int freeze_mounts(struct error *err)
 {
+	struct mountinfos all;
 	int r;
 
-	r = mounts_read(&frozen);
+	r = mountinfo_read(getpid(), &all);
 	if (r < 0)
 		return error_set(err, -r, "cannot read the mount table: %s", strerror(-r));
 	/* Innermost first: a file system may lie in a file on another. */
-	nr_frozen = 0;
-	for (size_t i = frozen.nr; i-- > 0; nr_frozen++) {
-		_cleanup_close_ int fd = open(frozen.paths[i], O_RDONLY | O_CLOEXEC | O_DIRECTORY);
-
-		if (fd < 0)
-			continue;
-		if (ioctl(fd, FIFREEZE, 0) < 0 && errno != EOPNOTSUPP && errno != EBUSY)
-			return error_set(err, errno, "cannot freeze the file system on %s: %s",
-					 frozen.paths[i], strerror(errno));
-	}
-	return 0;
-}
-
-static void thaw_mounts(void)
-{
-	for (size_t i = frozen.nr - nr_frozen; i < frozen.nr; i++) {
-		_cleanup_close_ int fd = open(frozen.paths[i], O_RDONLY | O_CLOEXEC | O_DIRECTORY);
-
-		if (fd >= 0)
-			ioctl(fd, FITHAW, 0);
-	}
-	nr_frozen = 0;
-	mounts_free(&frozen);
-	frozen = (struct mounts){ 0 };
+	for (size_t i = all.nr; r == 0 && i-- > 0;)
+		if (is_to_freeze(&all.list[i]) && is_first(&all, i))
+			r = freeze_mount(&all.list[i], err);
+	mountinfo_free(&all);
+	return r;
 }
 
 int quiesce_freeze(struct error *err)
 {
 	int r;
 
-	r = freeze_tasks("1");
+	r = freezer_rest(err);
 	if (r < 0)
-		return error_set(err, -r, "cannot freeze the other control groups: %s",
-				 strerror(-r));
+		return r;
 	sync();
 	return freeze_mounts(err);
 }
 
-void quiesce_thaw(void)
+int quiesce_thaw(const char *escaped)
 {
-	thaw_mounts();
-	freeze_tasks("0");
+	_cleanup_free_ char *dir = strdup(escaped);
+	_cleanup_close_ int fd = -1;
+
+	if (!dir)
+		return -ENOMEM;
+	mountinfo_unescape(dir);
+	fd = open(dir, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+	if (fd < 0)
+		return -errno;
+	/* It was not frozen yet. */
+	return ioctl(fd, FITHAW, 0) < 0 && errno != EINVAL ? -errno : 0;
 }

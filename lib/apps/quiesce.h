@@ -13,11 +13,12 @@
 
 /*
  * Names of the running services that are to be stopped: all that an ordinary
- * shutdown would stop, except the carried ones, those that a carried one needs, and what keeps the
- * machine itself going, or guards it. NULL-ended, malloc()ed; free with quiesce_free().
+ * shutdown would stop, except the carried ones and what keeps the machine itself going, or guards
+ * it. Those by which somebody logs in, and those that a carried one needs, are in the other list:
+ * they are frozen, and started afresh like the others. See lib/base/strv.h; free both in any case.
  */
-int quiesce_list(const struct app *apps, size_t nr_apps, char ***services, struct error *err);
-void quiesce_free(char **services);
+int quiesce_list(const struct app *apps, size_t nr_apps, char ***services, char ***frozen,
+		 struct error *err);
 
 /*
  * Running services that start before the network (Before=network-pre.target), as packet filters do:
@@ -28,18 +29,26 @@ int quiesce_filters(char ***services, struct error *err);
 int quiesce_stop(char **services, struct error *err);
 int quiesce_start(char **services, struct error *err);
 
-/* Move the caller into a control group of its own, which quiesce_freeze() spares. */
-int quiesce_enter(struct error *err);
+/* Whether all of them run again: -ESRCH, and err says which do not. */
+int quiesce_verify(char **services, struct error *err);
 
-/* Go back to the control group that quiesce_enter() left. */
-void quiesce_leave(void);
+/* systemd is not frozen, and would kill services that are, as they do not report in time. */
+int quiesce_watchdogs_off(struct error *err);
+int quiesce_watchdogs_on(void);
+
+/* Move a process into a control group of its own, which lib/apps/freezer.h spares. */
+int quiesce_enter(pid_t pid, struct error *err);
+
+/* The caller goes back to the control group (proc_cgroup()) that it was in before. */
+int quiesce_leave(const char *home);
 
 /*
  * Freeze every other control group, write out all dirty data, and freeze
  * every writable file system. After it the caller may write only to tmpfs.
- * quiesce_thaw() undoes what was done so far; safe to call at any time.
  */
 int quiesce_freeze(struct error *err);
-void quiesce_thaw(void);
+
+/* Thaw the file system at a directory, as the trail has it. */
+int quiesce_thaw(const char *escaped);
 
 #endif

@@ -620,13 +620,17 @@ static int restore(struct restore *re)
 /* The control group of the unit may forbid it all devices (DevicePolicy=, PrivateDevices=). */
 static int open_keeper(struct error *err)
 {
+	_cleanup_free_ char *home = NULL;
 	int keeper, r;
 
-	r = quiesce_enter(err);
+	r = proc_cgroup(getpid(), &home);
+	if (r < 0)
+		return error_set(err, -r, "cannot tell our control group: %s", strerror(-r));
+	r = quiesce_enter(getpid(), err);
 	if (r < 0)
 		return r;
 	keeper = keeper_open(err);
-	quiesce_leave();
+	quiesce_leave(home);
 
 	return keeper;
 }

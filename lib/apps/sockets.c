@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -14,7 +15,9 @@
 #include <unistd.h>
 
 #include "lib/apps/files.h"
+#include "lib/apps/trail.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/strv.h"
 
 /* include/uapi/linux/tcp.h: leave repair mode, and send a window probe */
 #define REPAIR_OFF	0
@@ -59,60 +62,83 @@ static int take_tcp(const struct open_file *f)
 static int note_socket(void *ctx, const struct open_file *f)
 {
 	_cleanup_close_ int fd = take_tcp(f);
-	struct app *app = ctx;
-	struct app_socket *s;
 	int reuse;
 
+	(void)ctx;
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	if (get_option(fd, SOL_SOCKET, SO_REUSEADDR, &reuse) < 0)
+	if (get_option(fd, SOL_SOCKET, SO_REUSEADDR, &reuse) < 0 || !reuse)
 		return 0;
 
-	s = realloc(app->sockets, (app->nr_sockets + 1) * sizeof(*s));
-	if (!s)
-		return -ENOMEM;
-	app->sockets = s;
-	s += app->nr_sockets++;
-	s->pid = f->pid;
-	s->fd = f->fd;
-	s->reuse = reuse;
-
-	return 0;
+	return trail_add(TRAIL_SOCKET, "%d %d", f->pid, f->fd);
 }
 
-int sockets_note(struct app *app)
+int sockets_note(const struct app *app)
 {
-	free(app->sockets);
-	app->sockets = NULL;
-	app->nr_sockets = 0;
+	return open_files_scan(app->pids, app->nr_pids, note_socket, NULL);
+}
 
-	return open_files_scan(app->pids, app->nr_pids, note_socket, app);
+/* Those that were noted. */
+struct noted {
+	struct noted_socket {
+		pid_t pid;
+		int fd;
+	} *list;
+	size_t nr;
+};
+
+static int read_noted(struct noted *noted)
+{
+	_cleanup_strv_ char **values = NULL;
+	size_t room = 0;
+	int r;
+
+	r = trail_values(TRAIL_SOCKET, &values);
+	if (r < 0)
+		return r;
+	while (values && values[room])
+		room++;
+	noted->nr = 0;
+	noted->list = calloc(room + 1, sizeof(*noted->list));
+	if (!noted->list)
+		return -ENOMEM;
+	for (size_t i = 0; i < room; i++)
+		if (sscanf(values[i], "%d %d", &noted->list[noted->nr].pid,
+			   &noted->list[noted->nr].fd) == 2)
+			noted->nr++;
+
+	return 0;
 }
 
 static int resume_socket(void *ctx, const struct open_file *f)
 {
 	_cleanup_close_ int fd = take_tcp(f);
-	const struct app *app = ctx;
-	int repair, off = REPAIR_OFF;
+	const struct noted *noted = ctx;
+	int repair, off = REPAIR_OFF, reuse = 1;
 
 	if (fd < 0 || get_option(fd, IPPROTO_TCP, TCP_REPAIR, &repair) < 0 || !repair)
 		return 0;
 	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &off, sizeof(off)))
 		return -errno;
 	/* Leaving repair mode has cleared it. */
-	for (size_t i = 0; i < app->nr_sockets; i++) {
-		const struct app_socket *s = &app->sockets[i];
-
-		if (s->pid == f->pid && s->fd == f->fd)
-			setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &s->reuse, sizeof(s->reuse));
-	}
+	for (size_t i = 0; i < noted->nr; i++)
+		if (noted->list[i].pid == f->pid && noted->list[i].fd == f->fd)
+			setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
 
 	return 0;
 }
 
 int sockets_resume(const struct app *app)
 {
-	return open_files_scan(app->pids, app->nr_pids, resume_socket, (void *)app);
+	struct noted noted;
+	int r = read_noted(&noted);
+
+	if (r < 0)
+		return r;
+	r = open_files_scan(app->pids, app->nr_pids, resume_socket, &noted);
+	free(noted.list);
+
+	return r;
 }
 
 static int note_port(void *ctx, const struct open_file *f)

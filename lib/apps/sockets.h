@@ -9,8 +9,8 @@
 /* The descriptor fd of another process as one of ours, or a negative errno. */
 int pidfd_take(pid_t pid, int fd);
 
-/* Before the dump: note in app->sockets what the dump changes. */
-int sockets_note(struct app *app);
+/* Before the dump: note in the trail (lib/apps/trail.h) what the dump changes. */
+int sockets_note(const struct app *app);
 
 /* Let the TCP sockets of an app that was dumped work again. */
 int sockets_resume(const struct app *app);

@@ -19,12 +19,13 @@ extern const char *trail_file;
 #define TRAIL_PROGRAM	"program"	/* "NAME PID" of an app, which is going to be stopped */
 #define TRAIL_KERNEL	"kernel"	/* a release that was loaded */
 #define TRAIL_SERVICE	"service"	/* one that was stopped */
+#define TRAIL_ATTEMPT	"attempt"	/* a release, noted on disk as one that failed */
 #define TRAIL_ENTERED	"entered"	/* the control group that was left */
 #define TRAIL_WATCHDOGS	"watchdogs"	/* systemd's were switched off */
 #define TRAIL_GROUP	"group"		/* a control group that was frozen */
 #define TRAIL_LOCK	"lock"		/* TCP was locked */
 #define TRAIL_SOCKET	"socket"	/* "PID FD", whose SO_REUSEADDR is set */
-#define TRAIL_MOUNT	"mount"		/* the directory of a file system that was frozen, escaped */
+#define TRAIL_MOUNT	"mount"		/* the directory of a frozen file system, escaped */
 
 /* Add a line; -EINVAL if the value has an end of line in it. */
 int trail_add(const char *kind, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

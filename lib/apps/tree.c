@@ -112,7 +112,6 @@ void app_free(struct app *app)
 {
 	free(app->name);
 	free(app->pids);
-	free(app->sockets);
 	shmem_free(app->shmem, app->nr_shmem);
 	free(app->dir);
 	memset(app, 0, sizeof(*app));

@@ -299,6 +299,8 @@ int command_run(char *const argv[], char **output)
 	while (waitpid(pid, &status, 0) < 0) {
 		if (errno != EINTR)
 			return -errno;
+		/* Whoever has a signal handled wants to get on, and not to wait for this. */
+		kill(pid, SIGTERM);
 	}
 
 	if (output) {

@@ -38,7 +38,7 @@ int path_format(char *buf, size_t size, const char *fmt, ...)
  * Run a command (found in PATH) and wait. Output and errors together are
  * returned in *output (malloc()ed, at most 4 MiB, the rest dropped; NULL: to
  * /dev/null). Returns the exit status (128 + signal if killed), or a negative
- * errno if it could not be started.
+ * errno if it could not be started. A signal for which the caller has a handler ends it.
  */
 int command_run(char *const argv[], char **output);
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -136,6 +137,23 @@ static void runs_commands(void **state)
 	assert_int_equal(command_run(missing, &output), -ENOENT);
 }
 
+static void on_signal(int number)
+{
+	(void)number;
+}
+
+/* The command sends us signals, and would do so for ever. */
+static void ends_commands_when_interrupted(void **state)
+{
+	struct sigaction act = { .sa_handler = on_signal };
+	char *argv[] = { "sh", "-c", "while kill -USR1 $PPID; do sleep 0.05; done", NULL };
+
+	(void)state;
+	sigaction(SIGUSR1, &act, NULL);
+	assert_int_equal(command_run(argv, NULL), 128 + SIGTERM);
+	signal(SIGUSR1, SIG_DFL);
+}
+
 static void formats_paths_or_refuses(void **state)
 {
 	char small[8];
@@ -220,6 +238,7 @@ int main(void)
 		cmocka_unit_test(reads_large_files),
 		cmocka_unit_test(removes_trees),
 		cmocka_unit_test(runs_commands),
+		cmocka_unit_test(ends_commands_when_interrupted),
 		cmocka_unit_test(formats_paths_or_refuses),
 		cmocka_unit_test(keeps_a_timeline),
 		cmocka_unit_test(knows_superblocks),

@@ -53,6 +53,7 @@ static void test_everything(void **state)
 			      "criu_dir: /run/criu\ncriu_exe: /usr/sbin/criu\n"
 			      "kexec_exe: kexec\nsystemd_etc: /etc/systemd/system\n"
 			      "log_dir: /var/log\nscratch_mb: 768\nahead_seconds: 15\n"
+			      "freeze_timeout: 30\n"
 			      "device_shutdown: full\nfull_shutdown_drivers: [nvme]\n"
 			      "quiet_drivers:\n  - igb\n  - 3w-9xxx\n"
 			      "extra_cmdline: >\n  loglevel=6\n  quiet\n", &c, &err), 0);
@@ -71,6 +72,7 @@ static void test_everything(void **state)
 	assert_string_equal(c.log_dir, "/var/log");
 	assert_int_equal(c.scratch_mb, 768);
 	assert_int_equal(c.ahead_seconds, 15);
+	assert_int_equal(c.freeze_timeout, 30);
 	assert_true(c.devices.none);
 	assert_int_equal(c.devices.nr_full, 1);
 	assert_string_equal(c.devices.full[0], "nvme");
@@ -101,6 +103,7 @@ static void test_defaults(void **state)
 		assert_false(c.debug);
 		assert_int_equal(c.scratch_mb, 512);
 		assert_int_equal(c.ahead_seconds, 180);
+		assert_int_equal(c.freeze_timeout, 180);
 		assert_false(c.devices.none);
 		assert_int_equal(c.devices.nr_full + c.devices.nr_quiet, 0);
 		assert_null(c.criu_exe);
@@ -167,6 +170,8 @@ static void test_server_refusals(void **state)
 	struct error err;
 
 	(void)state;
+	assert_int_equal(load("pids: [2]\n", "freeze_timeout: 0\n", &c, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "seconds from 1 to 86400, found 0"));
 	assert_int_equal(load("pids: [2]\n", "scratch_mb: 12\n", &c, &err), -EINVAL);
 	assert_non_null(strstr(err.text, CONFIG_SERVER ":1: expected a number of MiB from 256"));
 	assert_int_equal(load("", "ahead_seconds: 0\n", &c, &err), -EINVAL);
