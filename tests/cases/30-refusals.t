@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Everything that nvwa refuses: the documented exit code, the reason in words,
 # and nothing touched: the same programs run and a connection is answered all
-# the while. Then a dump by CRIU that fails half way, which must be undone;
+# the while. Then all kinds of failures half way, which must be undone: CRIU's,
+# and of the command itself, which is killed, interrupted, or hangs;
 # and last, as proof that nothing stayed behind, an update that works.
 
 # shellcheck disable=SC2016 # the guest's shell expands
@@ -13,6 +14,10 @@ make -s -C "$tests_dir/workloads" || give_up "the workloads compile"
 target=$(lab_kernel trixie 7)
 guest_up --suite trixie --kernel 6.12 --memory 1536 --cpus 2
 "$top/lab/push" "$top/build/tests/workloads/uring" "$top/build/tests/workloads/aiopoll" /usr/local/bin/
+# In redis' sandbox there is no other program: what stands in for CRIU is to find some.
+guest 'mkdir /etc/systemd/system/redis-server.service.d
+	printf "[Service]\nNoExecPaths=\n" >/etc/systemd/system/redis-server.service.d/exec.conf
+	systemctl daemon-reload'
 redis_start
 redis_fill 16
 restore_config redis-server
@@ -55,6 +60,8 @@ refused() {
 
 ok "without any of that, the check finds nothing" guest "nvwa check $target"
 state_before=$(guest /root/guest/state)
+ok "who asks does not stand in an update's way" guest "rm -f /run/nvwa.lock
+	nvwa status && nvwa check $target && [ ! -e /run/nvwa.lock ]"
 ok "a dry run changes nothing" guest "nvwa update --dry-run $target"
 untouched "a dry run" "$(guest /root/guest/state)"
 
@@ -183,6 +190,20 @@ with_config "a connection that was opened after the check" 4 \
 	"pid-${pid[late]}: .*a TCP connection within .* to process ${pid[peers]} .*nothing was changed" \
 	"services:\\n- redis-server\\npids:\\n- ${pid[late]}\\n"
 guest "kill ${pid[*]}; ip addr del fe80::7/64 dev lo; rm -f /run/holds.* /run/said.*"
+# Of a program that never says a word: to look at the file system is to wait for ever.
+guest 'modprobe fuse; cat >/root/fuse.py
+	systemd-run -q --unit=held-fuse --collect python3 /root/fuse.py' <<'END'
+import ctypes, os, signal
+fd = os.open("/dev/fuse", os.O_RDWR)
+options = b"fd=%d,rootmode=40000,user_id=0,group_id=0" % fd
+assert ctypes.CDLL(None, use_errno=True).mount(b"fuse", b"/mnt", b"fuse.silent", 0, options) == 0
+signal.pause()
+END
+wait_until 20 guest "grep -q ' /mnt ' /proc/self/mountinfo" || fail "a program has a file system"
+output=$(guest "nvwa update $target" 2>&1)
+is "a file system of a program: exit code 17" "$?" 17 || diag "$output"
+like "a file system of a program: says which" "$output" "on /mnt \(fuse\.silent\).*Unmount it"
+guest "systemctl stop held-fuse; umount -l /mnt"
 state_before=$(guest /root/guest/state)
 
 refused "too little memory" 15 "1[0-9]{3} MiB" \
@@ -247,10 +268,86 @@ refused "a dump that finds no space" 4 "(Error \(criu/|room left).*nothing was c
 refused "not even room to prepare" 4 "(No space left|Wrote only).*nothing was changed" \
 	"mkdir -p /run/nvwa; mount -t tmpfs -o size=16k nvwa /run/nvwa" \
 	"nvwa update $target" "umount /run/nvwa"
+
+# What redis needs, over two steps, is not stopped, as that would stop redis.
+guest 'cd /etc/systemd/system
+	printf "[Unit]\nRequires=needed.service\n" >redis-server.service.d/needs.conf
+	printf "[Unit]\nRequires=deep.service\n[Service]\nExecStart=sleep infinity\n" >needed.service
+	printf "[Service]\nExecStart=sleep infinity\n" >deep.service
+	cat >armed.service
+	systemctl daemon-reload; systemctl start needed armed' <<'END' || give_up "the services start"
+[Service]
+ExecStart=sleep infinity
+ExecStop=-sh -c '[ ! -e /run/armed ] || kill -9 $$(pgrep -x nvwa)'
+END
+state_before=$(guest /root/guest/state)
+refused "killed while services are stopped" 4 "signal 9 .prepare..*nothing was changed" \
+	"touch /run/armed" "nvwa update $target" "rm /run/armed"
+
+# In criu's place: does what is in /usr/local/lib/odd when it is to dump.
+guest 'cat >/usr/local/bin/criu-odd; chmod +x /usr/local/bin/criu-odd
+	printf "criu_exe: /usr/local/bin/criu-odd\nfreeze_timeout: 40\n" >/etc/nvwa/nvwa-server.yaml' <<'END'
+#!/bin/bash
+[[ " $* " != *" dump "* ]] || . /usr/local/lib/odd
+exec /usr/sbin/criu "$@"
+END
+# odd WHAT: done by the process whose parent is the command.
+odd() {
+	echo "echo '$1' >/usr/local/lib/odd"
+}
+refused "killed in the freeze" 4 "signal 9 .the dump of redis-server.*nothing was changed" \
+	"$(odd 'kill -9 $PPID')" "nvwa update $target" "rm /usr/local/lib/odd"
+# As a terminal does on Ctrl-C: to the group of processes that it knows of.
+refused "interrupted in the freeze" 4 "interrupted by signal 2.*nothing was changed" \
+	"$(odd 'kill -INT -- -$(ps -o pgid= -p $(pgrep -x nvwa-guard) | tr -d " ")')" \
+	"setsid -w nvwa update $target" "rm /usr/local/lib/odd"
+refused "hangs in the freeze" 4 "the dump of redis-server.service did not come to an end in 40 seconds.*nothing was changed" \
+	"$(odd 'exec sleep infinity')" "nvwa update $target" "rm /usr/local/lib/odd"
+
+# From outside of all that is frozen: a stopped program is sent on its way, and stands still
+# all the same; and when file systems are being frozen, the command is killed.
+guest 'cat >/usr/local/bin/late; chmod +x /usr/local/bin/late' <<'END'
+#!/bin/bash
+echo $$ >/sys/fs/cgroup/cgroup.procs
+redis=$(pgrep -o -x redis-server)
+seen() {
+	[[ $(</run/nvwa/trail) == *$'\n'"$1"* ]]
+} 2>/dev/null
+until seen "group /system.slice/redis-server.service"; do sleep 0.01; done
+nvwa=$(pgrep -x nvwa)
+kill -STOP "$nvwa"
+kill -CONT "$redis"
+while grep -q "^State:.T" /proc/"$redis"/status ||
+		! grep -q get_signal /proc/"$redis"/stack; do sleep 0.01; done
+{ grep ^frozen /sys/fs/cgroup/system.slice/redis-server.service/cgroup.events
+	cat /proc/"$redis"/stack; } >/run/late
+# It runs while one looks, and no longer.
+until seen "mount "; do
+	kill -CONT "$nvwa"
+	seen "mount "
+	kill -STOP "$nvwa"
+done
+kill -KILL "$nvwa"
+END
+refused "killed in the jump" 4 "signal 9 .(jump|writing to disks)..*nothing was changed" \
+	"setsid late </dev/null >/dev/null 2>&1 &" "nvwa update $target" ""
+like "a program that is sent on its way in the freeze stands still" "$(guest cat /run/late)" \
+	"^frozen 1.*(get_signal|freezer)"
+guest 'rm /etc/nvwa/nvwa-server.yaml /etc/systemd/system/redis-server.service.d/needs.conf
+	systemctl daemon-reload; systemctl stop armed needed deep'
 is "the kernel is still the old one" "$(guest_boot_id)" "$boot"
 
 update_to "$target"
 redis_same
+# The newest one runs: an update does not go back.
+boot=$(guest_boot_id)
+for verb in update check prepare; do
+	output=$(guest "nvwa $verb" 2>&1)
+	is "$verb to the newest kernel, which runs: exit code 9" "$?" 9
+	like "$verb to the newest kernel, which runs: says so" "$output" \
+		"^${target//+/\\+} runs, and no newer kernel is installed: nothing to do"
+done
+is "the kernel is still the newest one" "$(guest_boot_id)" "$boot"
 # A kernel that locks itself down may not be replaced. This cannot be undone.
 output=$(guest "echo integrity >/sys/kernel/security/lockdown; nvwa update $running" 2>&1)
 status=$?
