@@ -12,9 +12,10 @@
  * Stop them, say which, and note them in the trail, by which they are started again, and for the
  * next kernel. -ESRCH if a program that is carried has ended with them. An address that goes
  * with one may be another machine's from now on, in a cluster, say: it is not to come back, and
- * a program with a socket there cannot (-EADDRNOTAVAIL). The others are saved if restore_net is set.
+ * a program with a socket there cannot (-EADDRNOTAVAIL). With restore_net the others are saved.
  */
-int stop_services(const struct app *apps, size_t nr_apps, bool restore_net, struct error *err);
+int stop_services(const struct app *apps, size_t nr_apps, bool restore_net,
+		  struct error *err);
 
 /*
  * At the freeze: nothing but this command, its guard, the programs and systemd runs from now on,
