@@ -288,6 +288,8 @@ refused "killed while services are stopped" 4 "signal 9 .prepare..*nothing was c
 guest 'cat >/usr/local/bin/criu-odd; chmod +x /usr/local/bin/criu-odd
 	printf "criu_exe: /usr/local/bin/criu-odd\nfreeze_timeout: 40\n" >/etc/nvwa/nvwa-server.yaml' <<'END'
 #!/bin/bash
+# This process is in them already, and has no descriptors of them any more.
+export NVWA_CRIU_NAMESPACES=
 [[ " $* " != *" dump "* ]] || . /usr/local/lib/odd
 exec /usr/sbin/criu "$@"
 END
