@@ -286,7 +286,7 @@ refused "killed while services are stopped" 4 "signal 9 .prepare..*nothing was c
 
 # In criu's place: does what is in /usr/local/lib/odd when it is to dump.
 guest 'cat >/usr/local/bin/criu-odd; chmod +x /usr/local/bin/criu-odd
-	printf "criu_exe: /usr/local/bin/criu-odd\nfreeze_timeout: 40\n" >/etc/nvwa/nvwa-server.yaml' <<'END'
+	echo "criu_exe: /usr/local/bin/criu-odd" >/etc/nvwa/nvwa-server.yaml' <<'END'
 #!/bin/bash
 # This process is in them already, and has no descriptors of them any more.
 export NVWA_CRIU_NAMESPACES=
@@ -303,8 +303,10 @@ refused "killed in the freeze" 4 "signal 9 .the dump of redis-server.*nothing wa
 refused "interrupted in the freeze" 4 "interrupted by signal 2.*nothing was changed" \
 	"$(odd 'kill -INT -- -$(ps -o pgid= -p $(pgrep -x nvwa-guard) | tr -d " ")')" \
 	"setsid -w nvwa update $target" "rm /usr/local/lib/odd"
-refused "hangs in the freeze" 4 "the dump of redis-server.service did not come to an end in 40 seconds.*nothing was changed" \
-	"$(odd 'exec sleep infinity')" "nvwa update $target" "rm /usr/local/lib/odd"
+# Sooner than ssh gives up.
+refused "hangs in the freeze" 4 "(freeze|redis-server.service) did not come to an end in 10 seconds.*nothing was changed" \
+	"$(odd 'exec sleep infinity'); echo 'freeze_timeout: 10' >>/etc/nvwa/nvwa-server.yaml" \
+	"nvwa update $target" "rm /usr/local/lib/odd; sed -i /freeze_timeout/d /etc/nvwa/nvwa-server.yaml"
 
 # From outside of all that is frozen: a stopped program is sent on its way, and stands still
 # all the same; and when file systems are being frozen, the command is killed.
