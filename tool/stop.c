@@ -34,7 +34,7 @@ static int note_stopped(char **services, char **frozen)
 		fprintf(f, "%s\n", *s);
 	if (fflush(f))
 		return -ENOMEM;
-	return file_write(CARRY_OUT_DIR "/" CARRY_STOPPED, text, len, 0644);
+	return file_write(CARRY_OUT_DIR "/" CARRY_STOPPED, text, len, 0600);
 }
 
 /* One that was stopped may have taken a program with it that systemd did not tell of. */
