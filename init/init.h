@@ -35,7 +35,7 @@ int modules_insert(struct error *err);
 
 /* record.c: the record that the old kernel left. */
 struct record {
-	char *stream;
+	const char *stream;	/* mapped */
 	size_t len;
 	struct nvwa_adopt adopt;
 	char *orders;		/* the file "adopt", NUL terminated; "" if there is none */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,24 +57,17 @@ static const char *reason(int code)
 	}
 }
 
-static int read_stream(int keeper, struct record *record, struct error *err)
+/* In place: the scratch is small, and the module has a copy already. */
+static int map_stream(int keeper, struct record *record, struct error *err)
 {
-	size_t done = 0;
+	void *stream;
 
 	record->len = record->adopt.record_len;
-	record->stream = malloc(record->len + 1);
-	if (!record->stream)
-		return error_set(err, ENOMEM, "no memory for the record of %zu bytes", record->len);
-	while (done < record->len) {
-		ssize_t n = pread(keeper, record->stream + done, record->len - done, done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return error_set(err, n < 0 ? errno : EIO, "the record cannot be read: %s",
-					 n < 0 ? strerror(errno) : "it ends early");
-		done += n;
-	}
+	/* A byte more, as an empty record is possible. */
+	stream = mmap(NULL, record->len + 1, PROT_READ, MAP_PRIVATE, keeper, 0);
+	if (stream == MAP_FAILED)
+		return error_set(err, errno, "the record cannot be read: %s", strerror(errno));
+	record->stream = stream;
 
 	return 0;
 }
@@ -108,7 +102,7 @@ int record_adopt(int keeper, struct record *record, struct error *err)
 	if (!r && ioctl(keeper, NVWA_IOC_ADOPT, &record->adopt))
 		r = error_set(err, errno, "%s", reason(errno));
 	if (!r)
-		r = read_stream(keeper, record, err);
+		r = map_stream(keeper, record, err);
 	if (!r)
 		r = find_orders(record, err);
 	if (!r)
@@ -145,7 +139,8 @@ int record_unpack(const struct record *record, struct error *err)
 
 void record_free(struct record *record)
 {
-	free(record->stream);
+	if (record->stream)
+		munmap((void *)record->stream, record->len + 1);
 	free(record->orders);
 	*record = (struct record){ 0 };
 }

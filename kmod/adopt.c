@@ -67,7 +67,7 @@ static int read_stream(struct adopted *a)
 	int err;
 
 	/* A byte more, as an empty record is possible. */
-	a->stream = vmalloc(h->record_len + 1);
+	a->stream = vmalloc_user(h->record_len + 1);
 	if (!a->stream)
 		return -ENOMEM;
 	for (i = 0; i < h->nr_chunks; i++) {

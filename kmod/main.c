@@ -13,6 +13,7 @@
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
+#include <linux/vmalloc.h>
 #include <asm/msr.h>
 #include <asm/tsc.h>
 
@@ -274,6 +275,26 @@ static ssize_t nvwa_read(struct file *file, char __user *to, size_t len, loff_t 
 	return n;
 }
 
+/*
+ * The same in place. It was checked, so nobody may write to it: what is written to in a
+ * private mapping is a copy.
+ */
+static int nvwa_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	int err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (vma->vm_flags & VM_SHARED || vma->vm_pgoff)
+		return -EINVAL;
+	/* We are under the caller's mmap lock, which calls take when they have this one. */
+	if (!mutex_trylock(&nvwa_lock))
+		return -EBUSY;
+	err = nvwa_adopted ? remap_vmalloc_range(vma, nvwa_adopted->stream, 0) : -ENOENT;
+	mutex_unlock(&nvwa_lock);
+	return err;
+}
+
 static int nvwa_close(struct inode *inode, struct file *file)
 {
 	mutex_lock(&nvwa_lock);
@@ -294,6 +315,7 @@ static const struct file_operations nvwa_fops = {
 	.unlocked_ioctl = nvwa_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.read = nvwa_read,
+	.mmap = nvwa_mmap,
 	.llseek = default_llseek,
 	.release = nvwa_close,
 };

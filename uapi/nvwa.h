@@ -17,7 +17,8 @@
  * changed, so the programs may go on at once.
  *
  * After the jump. NVWA_IOC_ADOPT finds, checks and reads in the record; from
- * then on read(2) and pread(2) give the record stream (uapi/record.h).
+ * then on read(2) and pread(2) give the record stream (uapi/record.h), and so does
+ * mmap(2), privately and from its beginning, without a copy.
  * NVWA_IOC_ADD_MEMORY adds hidden RAM while holding back the pages that the
  * record names; NVWA_IOC_INSERT puts the pages of one process of the record
  * into a stopped process, NVWA_IOC_INSERT_SHMEM those of a file in shared memory

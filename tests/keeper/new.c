@@ -364,6 +364,26 @@ static void test_insert(int fd)
 	same(end_wait(child), 0, "the process finds its memory, writes, forks and ends");
 }
 
+/* What was checked stays as it was, whatever is done to a mapping of it. */
+static void test_mapped(int fd, const struct record *r)
+{
+	char first, *map;
+
+	ok(mmap(NULL, r->len, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED && errno == EINVAL,
+	   "the record is not mapped for sharing");
+	ok(mmap(NULL, r->len + 64 * MIB, PROT_READ, MAP_PRIVATE, fd, 0) == MAP_FAILED &&
+	   errno == EINVAL, "nor more of it than there is");
+	map = mmap(NULL, r->len, PROT_READ, MAP_PRIVATE, fd, 0);
+	ok(map != MAP_FAILED && !memcmp(map, r->stream, r->len), "mapped it is the same");
+	if (map == MAP_FAILED)
+		return;
+	if (mprotect(map, PAGE, PROT_READ | PROT_WRITE))
+		bail("mprotect: %s", strerror(errno));
+	map[0] ^= 1;
+	ok(pread(fd, &first, 1, 0) == 1 && first == r->stream[0], "and what is written is a copy");
+	munmap(map, r->len);
+}
+
 static void test_stream(int fd, const struct record *r, const struct nvwa_adopt *a)
 {
 	char *back = malloc(r->len + 1);
@@ -376,6 +396,7 @@ static void test_stream(int fd, const struct record *r, const struct nvwa_adopt 
 	ok(!memcmp(back, r->stream, r->len), "it is the same");
 	same(pread(fd, back, 100, r->len - 50), 50, "read its end");
 	free(back);
+	test_mapped(fd, r);
 }
 
 static long long module_refs(void)
