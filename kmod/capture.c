@@ -706,13 +706,16 @@ int capture_seal(struct capture *c, struct nvwa_seal *arg)
 		pr_err("what is carried lies where the next kernel does not look for it\n");
 		return -EBADSLT;
 	}
+	arg->record_len = c->store.len;
+	arg->nr_pages = c->store.nr_pages;
+	err = capture_fits(c, arg);
+	if (err)
+		return err;
 	c->sealed = true;
 	err = store_seal(&c->store, c->nonce, c->writer, &arg->seal_tsc);
 	if (err)
 		return err;
-	arg->record_len = c->store.len;
 	arg->record_mem = store_memory(&c->store);
-	arg->nr_pages = c->store.nr_pages;
 	pr_info("sealed: %llu pages, record of %llu bytes at %#llx\n", arg->nr_pages,
 		arg->record_len, (u64)page_to_phys(c->store.header));
 	return 0;

@@ -57,4 +57,7 @@ void capture_job_undo(struct capture_job *j);
  */
 int capture_job_take(struct capture_job *j, u64 addr, struct page **pages, long nr);
 
+/* fit.c: has the next kernel the memory to take this over? -EFBIG if not; fills in needed. */
+int capture_fits(struct capture *c, struct nvwa_seal *arg);
+
 #endif

@@ -75,6 +75,8 @@ unsigned long pfnset_next(struct pfnset *s, unsigned long pfn);
  * of 64, and nr a power of two up to 1 << NVWA_CHUNK_ORDER.
  */
 void pfnset_or(struct pfnset *s, unsigned long pfn, unsigned long nr, unsigned long *bits);
+/* Members in the 1 << NVWA_FIT_BLOCK_SHIFT bytes of memory that pfn lies in. */
+unsigned long pfnset_weight(struct pfnset *s, unsigned long pfn);
 /* Members in a row from pfn (which is one), at most max. */
 unsigned long pfnset_row(struct pfnset *s, unsigned long pfn, unsigned long max);
 
@@ -147,6 +149,8 @@ int store_put_pages(struct store *s, s32 pid, const struct nvwa_run *runs, u64 n
 int store_put_shmem(struct store *s, u64 id, u64 len, const struct nvwa_run *runs, u64 nr_runs,
 		    u64 nr_pages);
 u64 store_memory(const struct store *s);
+/* Pages of the record's memory that lie in this range. */
+u64 store_pages_in(const struct store *s, u64 start, u64 len);
 /* Does any memory of the record meet this range? */
 bool store_meets(const struct store *s, u64 start, u64 len);
 int store_seal(struct store *s, const u8 *nonce, const char *writer, u64 *tsc);

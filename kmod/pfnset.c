@@ -7,6 +7,8 @@
 
 #define PFNSET_BLOCK_BITS	(PAGE_SIZE * BITS_PER_BYTE)
 
+static_assert(PFNSET_BLOCK_BITS * PAGE_SIZE == 1UL << NVWA_FIT_BLOCK_SHIFT);
+
 void pfnset_init(struct pfnset *s)
 {
 	xa_init(&s->blocks);
@@ -121,6 +123,13 @@ unsigned long pfnset_next(struct pfnset *s, unsigned long pfn)
 			return i * PFNSET_BLOCK_BITS + bit;
 	}
 	return ULONG_MAX;
+}
+
+unsigned long pfnset_weight(struct pfnset *s, unsigned long pfn)
+{
+	unsigned long *block = xa_load(&s->blocks, pfn / PFNSET_BLOCK_BITS);
+
+	return block ? bitmap_weight(block, PFNSET_BLOCK_BITS) : 0;
 }
 
 void pfnset_or(struct pfnset *s, unsigned long pfn, unsigned long nr, unsigned long *bits)

@@ -262,6 +262,24 @@ bool store_meets(const struct store *s, u64 start, u64 len)
 	return meets(s->header, 0, start, len);
 }
 
+static u64 pages_in(struct page *page, unsigned int order, u64 start, u64 len)
+{
+	u64 phys = page_to_phys(page);
+	u64 from = max(phys, start), to = min(phys + (PAGE_SIZE << order), start + len);
+
+	return from < to ? PHYS_PFN(to - from) : 0;
+}
+
+u64 store_pages_in(const struct store *s, u64 start, u64 len)
+{
+	u64 nr = pages_in(s->header, 0, start, len);
+	u32 i;
+
+	for (i = 0; i < s->nr_chunks; i++)
+		nr += pages_in(s->chunks[i].page, s->chunks[i].order, start, len);
+	return nr;
+}
+
 int store_seal(struct store *s, const u8 *nonce, const char *writer, u64 *tsc)
 {
 	struct nvwa_header *h = page_address(s->header);

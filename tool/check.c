@@ -21,7 +21,6 @@
 #include "lib/base/file.h"
 #include "lib/base/json.h"
 #include "lib/kexec/boot-once.h"
-#include "lib/kexec/memmap.h"
 #include "lib/kexec/park.h"
 #include "lib/kexec/quiet.h"
 #include "lib/kexec/release.h"
@@ -31,6 +30,7 @@
 #include "tool/attempt.h"
 #include "tool/common.h"
 #include "tool/machine.h"
+#include "tool/room.h"
 #include "tool/verbs.h"
 
 /* What is being found out, with what is found on the way. */
@@ -340,50 +340,37 @@ static void check_park(struct check *c, struct scratch_plan *plan)
 	}
 }
 
-/* The scratch must exist, and what is carried must fit beside it. */
+/* The scratch must exist, what is carried must fit beside it, and what is handed over into it. */
 static void check_memory(struct check *c)
 {
-	uint64_t min = (uint64_t)c->config->scratch_mb << 20, pages = 0, block_size, ram;
-	_cleanup_free_ uint64_t *used = NULL;
-	struct scratch_plan plan = { 0 };
-	struct memmap map = { 0 };
 	struct error err = { 0 };
-	size_t nr_used = 0;
+	struct room room;
 	char text[512];
 	int r;
 
-	r = memmap_read("", &map, &err);
-	if (r == 0)
-		r = memmap_block_size("", &block_size, &err);
-	if (r == 0)
-		r = footprint_blocks(c->apps, c->nr_apps, block_size, &used, &nr_used);
-	if (r == 0)
-		r = scratch_choose(&map, block_size, min, used, nr_used, &plan, &err);
-	for (size_t i = 0; i < nr_used; i++)
-		pages += used[i];
-	ram = memmap_ram(&map);
-	if (r == 0 && plan.lost) {
+	r = room_find(c->config, c->apps, c->nr_apps, &room, &err);
+	if (r < 0) {
+		refuse(c, EXIT_MEMORY, &err, r);
+		room_free(&room);
+		return;
+	}
+	check_park(c, &room.plan);
+	if (room.plan.lost) {
 		snprintf(text, sizeof(text), "%" PRIu64 " MiB of memory are missing after the "
 			 "update, until the machine is rebooted in the ordinary way: they lie "
 			 "above 64 GiB, in blocks of %" PRIu64 " MiB which are in part something "
 			 "else, or of two NUMA nodes, and cannot be added to a kernel that runs",
-			 plan.lost >> 20, plan.block_size >> 20);
+			 room.plan.lost >> 20, room.plan.block_size >> 20);
 		add_reason(c, false, EXIT_OK, NULL, text);
 	}
-	/* All that is carried has to lie in memory that the next kernel adds. */
-	if (r == 0 && pages * NVWA_PAGE_SIZE >= memmap_ram(&plan.hidden)) {
-		snprintf(text, sizeof(text), "of %" PRIu64 " MiB of memory, the programs use "
-			 "%" PRIu64 " MiB and the next kernel needs %" PRIu64 " MiB to boot in. "
-			 "Carry less, or lower scratch_mb", ram >> 20,
-			 pages * NVWA_PAGE_SIZE >> 20, memmap_ram(&plan.scratch) >> 20);
-		add_reason(c, true, EXIT_MEMORY, NULL, text);
-	}
+	r = room_check_files(&room, c->apps, c->nr_apps, NULL, &err);
 	if (r < 0)
 		refuse(c, EXIT_MEMORY, &err, r);
-	else
-		check_park(c, &plan);
-	scratch_free(&plan);
-	memmap_free(&map);
+	memset(&err, 0, sizeof(err));
+	r = room_check_memory(&room, c->result->shared_pages, &err);
+	if (r < 0)
+		refuse(c, EXIT_MEMORY, &err, r);
+	room_free(&room);
 }
 
 /* In MiB, rounded up. */
@@ -396,13 +383,13 @@ static uint64_t mib_of_pages(uint64_t pages)
 static void check_shared(struct check *c)
 {
 	struct error err = { 0 };
-	uint64_t extra, available;
+	uint64_t extra, available, swap_used;
 	char text[256];
 	int r;
 
 	r = footprint_shared(c->apps, c->nr_apps, &extra);
 	if (r == 0)
-		r = machine_available_memory("", &available);
+		r = machine_memory("", &available, &swap_used);
 	if (r < 0) {
 		refuse(c, EXIT_MEMORY, &err, r);
 		return;
@@ -597,8 +584,8 @@ int check_run(const struct config *config, const char *release, bool force,
 		check_target(&c);
 	check_apps(&c);
 	check_ahead(&c);
-	check_memory(&c);
 	check_shared(&c);
+	check_memory(&c);
 	check_lost(&c);
 	check_boot_loader(&c);
 	check_devices(&c);

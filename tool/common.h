@@ -28,7 +28,7 @@ enum exit_code {
 	EXIT_LOCKDOWN = 12,	/* lockdown, Secure Boot, or kexec switched off */
 	EXIT_ABSENT = 13,	/* a service or PID to be carried does not exist */
 	EXIT_UNCARRIABLE = 14,	/* a program holds what cannot be carried */
-	EXIT_MEMORY = 15,	/* too little memory for the scratch */
+	EXIT_MEMORY = 15,	/* too little memory for the scratch, or in it */
 	EXIT_IMAGE = 16,	/* the target's image is no kernel, truncated or damaged */
 	EXIT_TARGET = 17,	/* the target cannot take over for another reason */
 };

@@ -91,20 +91,33 @@ int machine_load_module(struct error *err)
 	return r;
 }
 
-int machine_available_memory(const char *sysroot, uint64_t *bytes)
+/* A line of /proc/meminfo, in bytes. */
+static int meminfo_bytes(const char *text, const char *key, uint64_t *bytes)
 {
-	_cleanup_free_ char *text = NULL;
-	const char *line;
-	int r;
+	const char *line = strstr(text, key);
 
-	r = read_below(sysroot, "/proc/meminfo", &text, NULL);
-	if (r < 0)
-		return r;
-	line = strstr(text, "MemAvailable:");
-	if (!line || sscanf(line, "MemAvailable: %" SCNu64 " kB", bytes) != 1)
+	if (!line || sscanf(line + strlen(key), ": %" SCNu64 " kB", bytes) != 1)
 		return -EBADMSG;
 	*bytes <<= 10;
 	return 0;
+}
+
+int machine_memory(const char *sysroot, uint64_t *available, uint64_t *swap_used)
+{
+	_cleanup_free_ char *text = NULL;
+	uint64_t swap_free;
+	int r;
+
+	r = read_below(sysroot, "/proc/meminfo", &text, NULL);
+	if (r == 0)
+		r = meminfo_bytes(text, "MemAvailable", available);
+	if (r == 0)
+		r = meminfo_bytes(text, "SwapTotal", swap_used);
+	if (r == 0)
+		r = meminfo_bytes(text, "SwapFree", &swap_free);
+	if (r == 0)
+		*swap_used -= swap_free;
+	return r;
 }
 
 static bool file_has(const char *sysroot, const char *path, const char *word)

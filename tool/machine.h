@@ -24,7 +24,7 @@ int machine_load_module(struct error *err);
  */
 const char *machine_clock_doubt(const char *sysroot);
 
-/* What programs could still be given (MemAvailable of /proc/meminfo). */
-int machine_available_memory(const char *sysroot, uint64_t *bytes);
+/* Of /proc/meminfo, in bytes: what programs could still be given, and what is in the swap space. */
+int machine_memory(const char *sysroot, uint64_t *available, uint64_t *swap_used);
 
 #endif

@@ -27,6 +27,7 @@
 #include "lib/apps/scope.h"
 #include "lib/apps/sockets.h"
 #include "lib/apps/takeover.h"
+#include "lib/apps/tmp.h"
 #include "lib/apps/units.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -53,7 +54,7 @@ static int resume_files(void)
 {
 	struct error err = { 0 };
 
-	if (archive_add(NVWA_STATE_DIR "/" CARRY_TMP, "/tmp", &err) == 0)
+	if (tmp_restore(NVWA_STATE_DIR "/" CARRY_TMP, &err) == 0)
 		return EXIT_OK;
 	complain("not all files of /tmp could be put back: %s", err.text);
 	return EXIT_FAILURE;

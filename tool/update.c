@@ -21,13 +21,14 @@
 #include "lib/apps/app.h"
 #include "lib/apps/criu.h"
 #include "lib/apps/first.h"
-#include "lib/apps/footprint.h"
 #include "lib/apps/quiesce.h"
+#include "lib/apps/tmp.h"
 #include "lib/apps/trail.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/json.h"
+#include "lib/kexec/fit.h"
 #include "lib/kexec/memmap.h"
 #include "lib/kexec/park.h"
 #include "lib/kexec/quiet.h"
@@ -46,6 +47,7 @@
 #include "tool/machine.h"
 #include "tool/orders.h"
 #include "tool/prepared.h"
+#include "tool/room.h"
 #include "tool/stop.h"
 #include "tool/undo.h"
 #include "tool/verbs.h"
@@ -67,8 +69,8 @@ struct update {
 	size_t nr_apps;
 	size_t nr_dumped;		/* of apps, those that may stand still */
 	size_t nr_ahead;		/* of apps, those that go on ahead of systemd */
-	struct memmap ram;
-	struct scratch_plan plan;
+	struct room room;
+	uint64_t files_left;		/* bytes of files that still fit into the next kernel */
 	struct park park;
 	struct target *target;
 	int keeper;			/* closing it drops captured pages and record */
@@ -132,33 +134,12 @@ static int find_apps(struct update *u)
 	return 0;
 }
 
-/* Where the next kernel boots: away from the pages of the carried programs, as far as it goes. */
-static int choose_scratch(struct update *u)
-{
-	_cleanup_free_ uint64_t *used = NULL;
-	uint64_t block_size;
-	size_t nr_used;
-	int r;
-
-	r = memmap_read("", &u->ram, &u->err);
-	if (r < 0)
-		return r;
-	r = memmap_block_size("", &block_size, &u->err);
-	if (r < 0)
-		return r;
-	r = footprint_blocks(u->apps, u->nr_apps, block_size, &used, &nr_used);
-	if (r < 0)
-		return error_set(&u->err, -r, "cannot see where the programs' memory lies: %s",
-				 strerror(-r));
-	return scratch_choose(&u->ram, block_size, (uint64_t)u->config->scratch_mb << 20,
-			      used, nr_used, &u->plan, &u->err);
-}
-
 /* Where secondary CPUs wait; before the module is told which memory is hidden. */
 static void choose_park(struct update *u)
 {
 	struct error err = { 0 };
-	int r = park_choose(u->keeper, u->release, u->config->cpu_park, &u->plan, &u->park, &err);
+	int r = park_choose(u->keeper, u->release, u->config->cpu_park, &u->room.plan, &u->park,
+			    &err);
 
 	/* If not, the check has told why. */
 	if (r == 0)
@@ -190,14 +171,14 @@ static int load_target(struct update *u)
 	size_t nr_hidden = 0;
 	struct nvwa_begin begin = { 0 };
 	struct nvwa_info info;
-	struct target_load load = { .plan = &u->plan };
+	struct target_load load = { .plan = &u->room.plan };
 	int r;
 
 	u->keeper = keeper_open(&u->err);
 	if (u->keeper < 0)
 		return u->keeper;
 	choose_park(u);
-	r = memmap_ranges(&u->plan.hidden, &hidden, &nr_hidden);
+	r = memmap_ranges(&u->room.plan.hidden, &hidden, &nr_hidden);
 	if (r < 0)
 		return r;
 	if (getrandom(begin.nonce, sizeof(begin.nonce), 0) != sizeof(begin.nonce))
@@ -267,7 +248,7 @@ static int prepare(struct update *u)
 	if (r == 0)
 		r = begin_trail(u);
 	if (r == 0)
-		r = choose_scratch(u);
+		r = room_find(u->config, u->apps, u->nr_apps, &u->room, &u->err);
 	if (r == 0)
 		r = load_target(u);
 	if (r == 0)
@@ -275,8 +256,8 @@ static int prepare(struct update *u)
 	if (r < 0)
 		return r;
 	say(u, "%s is loaded; it will boot in %llu MiB of %llu MiB", u->release,
-	    (unsigned long long)(memmap_ram(&u->plan.scratch) >> 20),
-	    (unsigned long long)(memmap_ram(&u->ram) >> 20));
+	    (unsigned long long)(memmap_ram(&u->room.plan.scratch) >> 20),
+	    (unsigned long long)(memmap_ram(&u->room.ram) >> 20));
 
 	r = tree_remove(CARRY_OUT_DIR);
 	if (r == 0)
@@ -284,9 +265,9 @@ static int prepare(struct update *u)
 	if (r == 0)
 		r = dir_make_private(CARRY_OUT_DIR "/" CARRY_APPS);
 	if (r == 0)
-		r = park_reserve(&u->park, &u->ram);
+		r = park_reserve(&u->park, &u->room.ram);
 	if (r == 0)
-		r = memmap_format(&u->ram, &ram);
+		r = memmap_format(&u->room.ram, &ram);
 	if (r == 0)
 		r = file_write(CARRY_OUT_DIR "/" CARRY_RAM, ram, strlen(ram), 0600);
 	/* Some services take their rules with them. */
@@ -373,54 +354,6 @@ static int capture_shared(struct update *u, const struct app *app, const struct 
 	return 0;
 }
 
-static bool is_tmpfs(const char *path)
-{
-	char *const argv[] = { "findmnt", "-n", "-o", "FSTYPE", "-M", (char *)path, NULL };
-	_cleanup_free_ char *output = NULL;
-
-	return command_run(argv, &output) == 0 && strncmp(output, "tmpfs", 5) == 0;
-}
-
-/*
- * Is there anything in /tmp that a boot would not make? The private directories of services
- * are carried with them, those for the X11 protocols hold nothing but sockets.
- */
-static bool tmp_is_used(void)
-{
-	static const char *const made[] = {
-		".", "..", ".X11-unix", ".ICE-unix", ".XIM-unix", ".font-unix",
-	};
-	_cleanup_closedir_ DIR *dir = opendir("/tmp");
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		size_t i = 0, nr = sizeof(made) / sizeof(made[0]);
-
-		while (i < nr && strcmp(entry->d_name, made[i]) != 0)
-			i++;
-		if (i == nr && strncmp(entry->d_name, "systemd-private-", 16) != 0)
-			return true;
-	}
-	return false;
-}
-
-/* /tmp is a promise to users until the next boot, and this is no boot to them. */
-static int save_tmp(struct update *u)
-{
-	char *const argv[] = { "tar", "-C", "/tmp", "-cf", CARRY_OUT_DIR "/" CARRY_TMP,
-			       "--numeric-owner", "--xattrs", "--warning=none",
-			       "--exclude=./systemd-private-*", ".", NULL };
-	_cleanup_free_ char *output = NULL;
-
-	if (!is_tmpfs("/tmp") || !tmp_is_used())
-		return 0;
-	/* tar's status 1: a file changed or vanished while it was read. */
-	if (command_run(argv, &output) > 1)
-		return error_set(&u->err, EIO, "cannot save the files in /tmp: %.*s",
-				 (int)strcspn(output ?: "", "\n"), output ?: "tar failed");
-	return 0;
-}
-
 /* Of the first app that is not dumped yet, and of as many others as there are CPUs. */
 static int start_dumps(struct update *u, size_t first)
 {
@@ -450,7 +383,8 @@ static int take_app(struct update *u, struct app *app)
 		r = capture_shared(u, app, &app->shmem[i]);
 	app_memory_free(memory, nr_memory);
 	timeline_stamp("captured");
-	return r < 0 ? r : app_save_files(app, CARRY_OUT_DIR "/" CARRY_APPS, &u->err);
+	return r < 0 ? r : app_save_files(app, CARRY_OUT_DIR "/" CARRY_APPS,
+					     &u->files_left, &u->err);
 }
 
 /* How long a step of the freeze may take is up to the administrator. */
@@ -482,6 +416,10 @@ static int freeze(struct update *u)
 {
 	int r;
 
+	/* Again, as there was time to write more since the check. */
+	r = room_check_files(&u->room, u->apps, u->nr_apps, &u->files_left, &u->err);
+	if (r < 0)
+		return r;
 	step(u, "freeze", "");
 	say(u, "freezing %zu program%s", u->nr_apps, u->nr_apps == 1 ? "" : "s");
 	u->silent = true;
@@ -500,7 +438,7 @@ static int freeze(struct update *u)
 	if (r == 0 && u->nr_ahead && u->nr_ahead < u->nr_apps)
 		r = ahead_save_ports(u->apps, u->nr_apps, &u->err);
 	if (r == 0)
-		r = save_tmp(u);
+		r = tmp_save(CARRY_OUT_DIR "/" CARRY_TMP, &u->files_left, &u->err);
 	timeline_stamp("saved");
 	return r;
 }
@@ -604,6 +542,7 @@ static int write_update(struct update *u)
 
 /* nftw() takes no context. */
 static int put_keeper;
+static uint64_t put_bytes;
 
 static int put_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -617,6 +556,8 @@ static int put_file(const char *path, const struct stat *st, int type, struct FT
 	r = file_read(path, &data, &len);
 	if (r == 0)
 		r = keeper_put(put_keeper, path + strlen(CARRY_OUT_DIR "/"), data, len);
+	if (r == 0)
+		put_bytes += len;
 	return r;
 }
 
@@ -633,11 +574,37 @@ static int put_files(struct update *u)
 	return 0;
 }
 
-static int jump(struct update *u)
+/* What does not fit is refused by the check, and here for what has changed since. */
+static int seal(struct update *u, struct nvwa_seal *seal)
 {
-	struct nvwa_seal seal = { 0 };
 	const struct nvwa_range *segments;
 	size_t nr;
+	int r;
+
+	segments = target_segments(u->target, &nr);
+	seal->segments = (uintptr_t)segments;
+	seal->nr_segments = nr;
+	seal->room = u->room.bytes;
+	seal->later = fit_later(put_bytes);
+	r = keeper_seal(u->keeper, seal);
+	if (r == -EFBIG)
+		return error_set(&u->err, EFBIG, "what is handed over to the next kernel does not "
+				 "fit into the memory that it boots in: it needs %llu MiB for a "
+				 "record of %llu MiB (files: %llu MiB) and %llu MiB of programs' "
+				 "memory, and has %llu MiB. Carry less, or raise scratch_mb",
+				 (unsigned long long)seal->needed >> 20,
+				 (unsigned long long)seal->record_len >> 20,
+				 (unsigned long long)put_bytes >> 20,
+				 (unsigned long long)seal->nr_pages * NVWA_PAGE_SIZE >> 20,
+				 (unsigned long long)seal->room >> 20);
+	if (r < 0)
+		return error_set(&u->err, -r, "the record cannot be sealed: %s", strerror(-r));
+	return 0;
+}
+
+static int jump(struct update *u)
+{
+	struct nvwa_seal sealed = { 0 };
 	int r;
 
 	step(u, "jump", "");
@@ -648,9 +615,6 @@ static int jump(struct update *u)
 		r = put_files(u);
 	if (r < 0)
 		return r;
-	segments = target_segments(u->target, &nr);
-	seal.segments = (uintptr_t)segments;
-	seal.nr_segments = nr;
 	step(u, "writing to disks", "");
 	r = quiesce_freeze(&u->err);
 	if (r < 0)
@@ -661,11 +625,11 @@ static int jump(struct update *u)
 	r = keeper_quiet(u->keeper, u->quiet, u->nr_quiet);
 	if (r < 0)
 		return error_set(&u->err, -r, "the module cannot quiet devices: %s", strerror(-r));
-	r = keeper_seal(u->keeper, &seal);
+	r = seal(u, &sealed);
 	if (r < 0)
-		return error_set(&u->err, -r, "the record cannot be sealed: %s", strerror(-r));
+		return r;
 	say(u, "%llu pages and a record of %llu bytes are handed over to %s",
-	    (unsigned long long)seal.nr_pages, (unsigned long long)seal.record_len, u->release);
+	    (unsigned long long)sealed.nr_pages, (unsigned long long)sealed.record_len, u->release);
 	/* Point of no return: target_jump() comes back only if nothing happened. */
 	r = target_jump();
 	return error_set(&u->err, -r, "the kernel refused to jump: %s", strerror(-r));

@@ -36,12 +36,13 @@
 
 #include <linux/ioctl.h>
 #include <linux/types.h>
+#include "fit.h"
 #include "park.h"
 #include "record.h"
 
 #define NVWA_DEVICE		"/dev/nvwa"
 /* Raised when a call changes; the tool and the module must agree. */
-#define NVWA_ABI_VERSION	6
+#define NVWA_ABI_VERSION	7
 
 /* A physical address range, page aligned. */
 struct nvwa_range {
@@ -128,7 +129,14 @@ struct nvwa_put {
 /*
  * Check that all captured pages and all of the record lie in hidden memory, and
  * meet none of the segments loaded for the next kernel (-EBADSLT otherwise, which
- * must never happen), then checksum and validate.
+ * must never happen), and that the next kernel has the memory to take over what it is
+ * handed (-EFBIG otherwise), then checksum and validate.
+ *
+ * The next kernel has nothing but the scratch when it reads the record (the module
+ * keeps a copy of it) and adds the memory blocks that hold captured pages: their struct
+ * pages come out of what it has. What else lies in such a block is free afterwards, and
+ * page tables of the programs and what is in `later` may come out of that. needed is
+ * how much room must be for all of it, each at its time.
  */
 struct nvwa_seal {
 	__u32 size;
@@ -136,9 +144,12 @@ struct nvwa_seal {
 	__u64 segments;		/* in: user pointer to struct nvwa_range[nr_segments], physical */
 	__u32 nr_segments;	/* in */
 	__u32 reserved;
-	__u64 record_len;	/* out: bytes */
+	__u64 room;		/* in: bytes that are free before the record is read */
+	__u64 later;		/* in: bytes taken when the captured pages' memory is there */
+	__u64 needed;		/* out, also with -EFBIG: bytes that room must be at least */
+	__u64 record_len;	/* out, also with -EFBIG: bytes */
 	__u64 record_mem;	/* out: bytes of memory that the record takes, header included */
-	__u64 nr_pages;		/* out: captured pages in the record */
+	__u64 nr_pages;		/* out, also with -EFBIG: captured pages in the record */
 	__u64 seal_tsc;		/* out */
 };
 

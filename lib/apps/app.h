@@ -119,8 +119,19 @@ void app_memory_free(struct app_memory *memory, size_t nr);
 /* Record what is not in CRIU's images: unit facts, files; before the dump, while the app runs. */
 int app_save(const struct app *app, const char *dir, struct error *err);
 
-/* After the dump: files that may have changed until the freeze (runtime directory, private tmp). */
-int app_save_files(const struct app *app, const char *dir, struct error *err);
+/*
+ * After the dump: files that may have changed until the freeze (runtime directory, private tmp).
+ * *left as for archive_save().
+ */
+int app_save_files(const struct app *app, const char *dir, uint64_t *left, struct error *err);
+
+/*
+ * How much that is: added to *size, as tree_size_add() does; and what CRIU will write, about, in
+ * bytes to *images. The app may run.
+ */
+struct tree_size;
+int app_size_files(const struct app *app, struct tree_size *size, uint64_t *images,
+		   struct error *err);
 
 /*
  * Undo a dump, half done or done, in whatever process: let all of app->pids run on. Safe to call

@@ -7,12 +7,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -36,24 +38,52 @@ static bool is_empty(int at)
 	return true;
 }
 
+/* Options of tar for all that there is of a file. Holes stay holes. */
+#define TAR_OPTIONS	\
+	(char *)"--xattrs", (char *)"--xattrs-include=*", (char *)"--acls", \
+	(char *)"--numeric-owner", (char *)"--sparse"
+
 static int run_tar(char *const argv[], const char *path, struct error *err)
 {
 	_cleanup_free_ char *output = NULL;
 	int r = command_run(argv, &output);
 
-	/* 1: a file changed while it was read, which only shared directories can. */
+	/* 1: a file changed or vanished while it was read, which only shared directories can. */
 	if (r == 0 || r == 1)
 		return 0;
 	if (r < 0)
 		return error_set(err, -r, "cannot run tar: %s", strerror(-r));
+	if (r == 128 + SIGXFSZ)
+		return error_set(err, EFBIG, "the files in %s have become more than can be carried",
+				 path);
 	if (strlen(output) > 400)
 		output[400] = '\0';
 	return error_set(err, EIO, "tar failed on %s: %s", path, output);
 }
 
-#define TAR_OPTIONS	\
-	(char *)"--xattrs", (char *)"--xattrs-include=*", (char *)"--acls", \
-	(char *)"--numeric-owner", (char *)"--sparse"
+/* It cannot write more than may be: the limit is inherited, and the signal kills it. */
+static int run_tar_limited(char *const argv[], const char *path, const char *tar, uint64_t *left,
+			   struct error *err)
+{
+	struct rlimit before, limit;
+	struct stat st;
+	int r;
+
+	if (getrlimit(RLIMIT_FSIZE, &before))
+		return -errno;
+	limit = before;
+	if (*left < limit.rlim_cur)
+		limit.rlim_cur = *left;
+	if (setrlimit(RLIMIT_FSIZE, &limit))
+		return -errno;
+	r = run_tar(argv, path, err);
+	setrlimit(RLIMIT_FSIZE, &before);
+	if (!r && stat(tar, &st))
+		r = -errno;
+	if (!r)
+		*left -= (uint64_t)st.st_size < *left ? (uint64_t)st.st_size : *left;
+	return r;
+}
 
 /* For tar, which is another process. */
 static void name_descriptor(int fd, char *path, size_t size)
@@ -69,7 +99,8 @@ static int open_parent(pid_t inside, const char *path, char *name)
 	return root < 0 ? root : beneath_parent(root, path, name);
 }
 
-int archive_save(const char *tar, pid_t inside, const char *path, struct error *err)
+int archive_save(const char *tar, pid_t inside, const char *path, uint64_t *left,
+		 struct error *err)
 {
 	_cleanup_close_ int dir = -1, at = -1;
 	char name[NAME_MAX + 1], where[64];
@@ -89,9 +120,22 @@ int archive_save(const char *tar, pid_t inside, const char *path, struct error *
 		return 0;
 	name_descriptor(dir, where, sizeof(where));
 
-	return run_tar((char *[]){ (char *)"tar", TAR_OPTIONS, (char *)"--one-file-system",
-				   (char *)"-cf", (char *)tar, (char *)"-C", where, (char *)"--",
-				   name, NULL }, path, err);
+	return run_tar_limited((char *[]){ (char *)"tar", TAR_OPTIONS, (char *)"--one-file-system",
+					   (char *)"-cf", (char *)tar, (char *)"-C", where,
+					   (char *)"--", name, NULL }, path, tar, left, err);
+}
+
+int archive_save_inside(const char *tar, const char *dir, const char *name, const char *skip,
+			uint64_t *left, struct error *err)
+{
+	char exclude[64];
+	int r = path_format(exclude, sizeof(exclude), "--exclude=./%s*", skip);
+
+	unlink(tar);
+	return r < 0 ? r : run_tar_limited((char *[]){
+		(char *)"tar", TAR_OPTIONS, (char *)"--one-file-system", (char *)"--anchored",
+		exclude, (char *)"-cf", (char *)tar, (char *)"-C", (char *)dir, (char *)".", NULL,
+	}, name, tar, left, err);
 }
 
 /* Into the mount namespace of a process, and back: root and working directory become its root. */

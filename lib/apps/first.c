@@ -53,6 +53,9 @@ static const char *const generator_dirs[] = {
 
 #define OUR_GENERATOR	"nvwa-generator"
 
+/* Some KiB, as a rule. */
+#define GENERATED_MOST	(16ULL << 20)
+
 /* Where they put what they make, and the archive of each. */
 static const struct {
 	const char *dir, *archive;
@@ -153,6 +156,7 @@ int first_save(const char *out, struct error *err)
 {
 	_cleanup_free_ char *cmdline = NULL;
 	_cleanup_fclose_ FILE *list = NULL;
+	uint64_t left = GENERATED_MOST;
 	char path[PATH_MAX];
 	int r;
 
@@ -162,7 +166,7 @@ int first_save(const char *out, struct error *err)
 	for (size_t i = 0; !r && i < NR_GENERATED; i++) {
 		r = path_format(path, sizeof(path), "%s/%s", out, generated[i].archive);
 		if (!r)
-			r = archive_save(path, 0, generated[i].dir, err);
+			r = archive_save(path, 0, generated[i].dir, &left, err);
 	}
 	if (!r)
 		r = path_format(path, sizeof(path), "%s/" FIRST_GENERATORS, out);

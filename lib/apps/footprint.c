@@ -5,10 +5,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/apps/footprint.h"
 #include "lib/apps/memory.h"
+#include "lib/apps/shmem.h"
 #include "lib/base/cleanup.h"
 #include "uapi/record.h"
 
@@ -17,31 +19,47 @@
 /* Documentation/admin-guide/mm/pagemap.rst, of /proc/kpageflags; the huge one has it as well */
 #define KPF_ZERO_PAGE		24
 
-/* Called for each page of its own that a process has in memory. */
+/* Called for each page of its own that a process has, in memory or in the swap space. */
 typedef int (*page_fn)(void *ctx, uint64_t entry);
 
 struct counts {
-	uint64_t *used;
-	size_t nr;
-	uint64_t pages_per_block;
+	struct footprint *f;
+	uint64_t last;			/* frame of the page before; 0: none */
 };
+
+static int make_room(struct footprint *f, size_t block)
+{
+	size_t nr = block + 64;
+	uint64_t *used = reallocarray(f->used, nr, sizeof(*used));
+
+	if (!used)
+		return -ENOMEM;
+	memset(used + f->nr_used, 0, (nr - f->nr_used) * sizeof(*used));
+	f->used = used;
+	f->nr_used = nr;
+	return 0;
+}
 
 static int count(void *ctx, uint64_t entry)
 {
 	struct counts *c = ctx;
-	size_t block = PAGEMAP_PFN(entry) / c->pages_per_block;
+	struct footprint *f = c->f;
+	uint64_t pfn = PAGEMAP_PFN(entry);
+	size_t block = pfn / (f->block_size / NVWA_PAGE_SIZE);
 
-	if (block >= c->nr) {
-		size_t nr = block + 64;
-		uint64_t *used = reallocarray(c->used, nr, sizeof(*used));
-
-		if (!used)
-			return -ENOMEM;
-		memset(used + c->nr, 0, (nr - c->nr) * sizeof(*used));
-		c->used = used;
-		c->nr = nr;
+	if (!(entry & PAGEMAP_PRESENT)) {
+		/* It will come in anywhere. */
+		f->swapped++;
+		f->runs++;
+		c->last = 0;
+		return 0;
 	}
-	c->used[block]++;
+	if (block >= f->nr_used && make_room(f, block))
+		return -ENOMEM;
+	f->used[block]++;
+	f->present++;
+	f->runs += pfn != c->last + 1;
+	c->last = pfn;
 	return 0;
 }
 
@@ -61,7 +79,8 @@ static int walk_range(int pagemap, const struct nvwa_range *range, uint64_t *ent
 		for (ssize_t i = 0; i < got; i++) {
 			int r = 0;
 
-			if ((entries[i] & PAGEMAP_PRESENT) && !(entries[i] & PAGEMAP_FILE))
+			if ((entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)) &&
+			    !(entries[i] & PAGEMAP_FILE))
 				r = fn(ctx, entries[i]);
 			if (r < 0)
 				return r;
@@ -85,27 +104,54 @@ static int walk_process(pid_t pid, uint64_t *entries, page_fn fn, void *ctx)
 	return r == -ESRCH ? 0 : r;
 }
 
-int footprint_blocks(const struct app *apps, size_t nr_apps, uint64_t block_size,
-		     uint64_t **used, size_t *nr_used)
+/* Its files count what is in the swap space as well. */
+static int add_shared(const struct app *app, struct footprint *f)
 {
-	struct counts c = { .pages_per_block = block_size / NVWA_PAGE_SIZE };
-	_cleanup_free_ uint64_t *entries = malloc(BATCH * sizeof(*entries));
+	struct shmem *list;
+	size_t nr;
+	int r = shmem_find(app, &list, &nr);
 
-	if (!entries)
-		return -ENOMEM;
-	for (size_t i = 0; i < nr_apps; i++) {
-		for (size_t j = 0; j < apps[i].nr_pids; j++) {
-			int r = walk_process(apps[i].pids[j], entries, count, &c);
+	/* What is gone while the programs run is not missed here. */
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	for (size_t i = 0; i < nr; i++) {
+		_cleanup_close_ int fd = shmem_open(&list[i]);
+		struct stat st;
 
-			if (r < 0) {
-				free(c.used);
-				return r;
-			}
-		}
+		if (fd < 0 || fstat(fd, &st))
+			continue;
+		f->shared += (uint64_t)st.st_blocks * 512 / NVWA_PAGE_SIZE;
 	}
-	*used = c.used;
-	*nr_used = c.nr;
+	shmem_free(list, nr);
 	return 0;
+}
+
+int footprint_read(const struct app *apps, size_t nr_apps, uint64_t block_size,
+		   struct footprint *f)
+{
+	_cleanup_free_ uint64_t *entries = malloc(BATCH * sizeof(*entries));
+	struct counts c = { .f = f };
+	int r = entries ? 0 : -ENOMEM;
+
+	*f = (struct footprint){ .block_size = block_size };
+	for (size_t i = 0; i < nr_apps && r == 0; i++) {
+		for (size_t j = 0; j < apps[i].nr_pids && r == 0; j++) {
+			c.last = 0;
+			r = walk_process(apps[i].pids[j], entries, count, &c);
+		}
+		if (r == 0)
+			r = add_shared(&apps[i], f);
+	}
+	f->runs += f->shared;
+	if (r < 0)
+		footprint_free(f);
+	return r;
+}
+
+void footprint_free(struct footprint *f)
+{
+	free(f->used);
+	*f = (struct footprint){ 0 };
 }
 
 /* The frames that more than one address leads to, once for each. */
@@ -118,7 +164,7 @@ static int note_shared(void *ctx, uint64_t entry)
 {
 	struct frames *f = ctx;
 
-	if (entry & PAGEMAP_EXCLUSIVE)
+	if (!(entry & PAGEMAP_PRESENT) || (entry & PAGEMAP_EXCLUSIVE))
 		return 0;
 	if (f->nr == f->max) {
 		size_t max = f->max ? 2 * f->max : 4096;

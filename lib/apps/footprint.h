@@ -7,13 +7,21 @@
 #include <stdint.h>
 #include "lib/apps/app.h"
 
-/*
- * Count the present pages of all processes of the apps by memory block
- * (physical address / block_size). *used is malloc()ed, *nr_used long; a
- * process that has ended counts as nothing. The counts are a snapshot.
- */
-int footprint_blocks(const struct app *apps, size_t nr_apps, uint64_t block_size,
-		     uint64_t **used, size_t *nr_used);
+/* Where the memory lies that all processes of some apps have, at a moment. */
+struct footprint {
+	uint64_t block_size;
+	uint64_t *used;		/* present pages by memory block: physical address / block_size */
+	size_t nr_used;
+	uint64_t present;	/* pages of their own: sum of used */
+	uint64_t swapped;	/* and those that are in the swap space */
+	uint64_t shared;	/* pages of shared memory, wherever they are; each once an app */
+	uint64_t runs;		/* pieces in a row of all that, as in struct nvwa_run, about */
+};
+
+/* A process that has ended counts as nothing. Freed by footprint_free(). */
+int footprint_read(const struct app *apps, size_t nr_apps, uint64_t block_size,
+		   struct footprint *f);
+void footprint_free(struct footprint *f);
 
 /*
  * How many pages more the apps take when each of their processes has its own

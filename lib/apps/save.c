@@ -12,12 +12,14 @@
 #include "lib/apps/archive.h"
 #include "lib/apps/bus.h"
 #include "lib/apps/criu.h"
+#include "lib/apps/images-size.h"
 #include "lib/apps/meta.h"
 #include "lib/apps/mountinfo.h"
 #include "lib/apps/places.h"
 #include "lib/apps/proc.h"
 #include "lib/apps/scope.h"
 #include "lib/apps/takeover.h"
+#include "lib/apps/tree-size.h"
 #include "lib/apps/unitfile.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
@@ -216,7 +218,14 @@ int app_save(const struct app *app, const char *dir, struct error *err)
 	return r < 0 ? r : meta_write(path, &meta, err);
 }
 
-int app_save_files(const struct app *app, const char *dir, struct error *err)
+/* Where the files of a tree are from here. */
+static int tree_path(const struct app *app, const struct meta_tree *t, char *path, size_t size)
+{
+	return t->inside ? path_format(path, size, "/proc/%d/root%s", app->pid, t->path) :
+			   path_format(path, size, "%s", t->path);
+}
+
+int app_save_files(const struct app *app, const char *dir, uint64_t *left, struct error *err)
 {
 	__attribute__((cleanup(meta_free))) struct app_meta meta = { 0 };
 	char path[4096], tar[4200];
@@ -230,8 +239,40 @@ int app_save_files(const struct app *app, const char *dir, struct error *err)
 
 		r = path_format(tar, sizeof(tar), "%s/%s", path, t->tar);
 		if (!r)
-			r = archive_save(tar, t->inside ? app->pid : 0, t->path, err);
+			r = archive_save(tar, t->inside ? app->pid : 0, t->path, left, err);
 	}
 
 	return r < 0 ? r : places_save_files(app, path, err);
+}
+
+static int size_trees(const struct app *app, struct tree_size *size, struct error *err)
+{
+	__attribute__((cleanup(unit_facts_free))) struct unit_facts facts = { 0 };
+	__attribute__((cleanup(meta_free))) struct app_meta meta = { 0 };
+	char base[4200];
+	int r = 0;
+
+	if (app->kind != APP_SERVICE)
+		return 0;
+	r = read_unit_facts(app->name, &facts, err);
+	if (!r)
+		r = list_trees(&facts, &meta);
+	for (size_t i = 0; !r && i < meta.nr_trees; i++) {
+		r = tree_path(app, &meta.trees[i], base, sizeof(base));
+		if (!r)
+			r = tree_size_add(base, meta.trees[i].path, NULL, size);
+	}
+
+	return r;
+}
+
+int app_size_files(const struct app *app, struct tree_size *size, uint64_t *images,
+		   struct error *err)
+{
+	int r = size_trees(app, size, err);
+
+	if (!r)
+		r = images_size(app, images);
+
+	return r;
 }

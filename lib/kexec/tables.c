@@ -91,9 +91,24 @@ static uint64_t conntrack_expected(uint64_t pages)
 	return (pages * NVWA_PAGE_SIZE > 4ULL << 30 ? 262144 : 65536) / 256;
 }
 
+/* The pages that tables are made for. */
+static uint64_t counted_pages(uint64_t ram)
+{
+	return ram / NVWA_PAGE_SIZE / MAP_SHARE * (MAP_SHARE - 1);
+}
+
+uint64_t tables_bytes(uint64_t ram, uint64_t scratch)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < NR_TABLES; i++)
+		bytes += entries(&tables[i], counted_pages(ram), scratch) * tables[i].bucket;
+	return bytes;
+}
+
 void tables_for(uint64_t ram, uint64_t scratch, struct table_param params[TABLE_PARAMS])
 {
-	uint64_t pages = ram / NVWA_PAGE_SIZE / MAP_SHARE * (MAP_SHARE - 1);
+	uint64_t pages = counted_pages(ram);
 	size_t nr = 0;
 
 	for (; nr < NR_TABLES; nr++)

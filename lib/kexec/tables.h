@@ -22,4 +22,7 @@ struct table_param {
  */
 void tables_for(uint64_t ram, uint64_t scratch, struct table_param params[TABLE_PARAMS]);
 
+/* What the tables take in that kernel, in bytes. */
+uint64_t tables_bytes(uint64_t ram, uint64_t scratch);
+
 #endif

@@ -213,6 +213,12 @@ refused "too little memory" 15 "1[0-9]{3} MiB" \
 	"nvwa update $target" \
 	"rm /etc/nvwa/nvwa-server.yaml; [ ! -e /root/nvwa-server.yaml ] ||
 		mv /root/nvwa-server.yaml /etc/nvwa/"
+refused "a large file in /tmp" 15 \
+	"files of 40[0-9] MiB, in /tmp.* [0-9]+ MiB fit .*/tmp/large \(400 MiB, of nobody\).*scratch_mb to [0-9]{4}" \
+	"head -c 400M /dev/zero >/tmp/large; chown nobody /tmp/large" "nvwa update $target" "rm /tmp/large"
+refused "too many files in /tmp" 15 "more than 20000 files.* is /tmp/crowd/[0-9]+, of user 65534" \
+	"mkdir -m 777 /tmp/crowd; cd /tmp/crowd; seq 20001 | setpriv --reuid=65534 --clear-groups xargs touch" \
+	"nvwa update $target" "rm -r /tmp/crowd"
 refused "another update in progress" 6 "another update" \
 	"systemd-run -q --unit=held-lock --collect flock /run/nvwa.lock sleep infinity
 	until ! flock -n /run/nvwa.lock true; do sleep 0.1; done" \
@@ -341,8 +347,24 @@ guest 'rm /etc/nvwa/nvwa-server.yaml /etc/systemd/system/redis-server.service.d/
 	systemctl daemon-reload; systemctl stop armed needed deep'
 is "the kernel is still the old one" "$(guest_boot_id)" "$boot"
 
+# What users have in /tmp stands against nothing, but is carried: 16 MiB, a file of which most is
+# hole, and not what is mounted there.
+guest 'cd /tmp && head -c 16M /dev/urandom >kept && chown nobody kept && chmod 604 kept &&
+	python3 -c "import os; os.setxattr(\"kept\", \"user.note\", b\"an attribute\")" &&
+	setpriv --reuid=65534 --clear-groups truncate -s 1T hole &&
+	mkdir -m 700 mounted && mount -t tmpfs -o size=300m,mode=700 other mounted &&
+	head -c 200M /dev/zero >mounted/large'
+tmp_facts() {
+	guest 'cd /tmp && sha256sum kept && stat -c "%n %s %u %a" kept hole && stat -c "%n %u %a" mounted &&
+		python3 -c "import os; print(os.getxattr(\"kept\", \"user.note\"))"'
+}
+tmp_before=$(tmp_facts)
+
 update_to "$target"
 redis_same
+is "files of /tmp are as they were, with owners, modes and attributes" "$(tmp_facts)" "$tmp_before"
+ok "holes are holes" guest '[ "$(stat -c %b /tmp/hole)" -lt 100 ]'
+is "what was mounted below /tmp was not taken along" "$(guest 'ls /tmp/mounted | wc -l')" 0
 # The newest one runs: an update does not go back.
 boot=$(guest_boot_id)
 for verb in update check prepare; do

@@ -75,7 +75,7 @@ int cost_old(uint64_t len)
 		struct nvwa_capture c = {
 			.pid = pid, .nr_ranges = 1, .ranges = (uintptr_t)&range,
 		};
-		struct nvwa_seal seal = { 0 };
+		struct nvwa_seal seal = { .room = ~0ULL };
 		int fd = keeper_open();
 
 		if (begin(fd, &scratch, &header) || keeper_call(fd, NVWA_IOC_CAPTURE, &c))

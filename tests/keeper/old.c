@@ -392,6 +392,28 @@ static void test_record(uint64_t header, const struct nvwa_seal *seal, const cha
 	free(stream);
 }
 
+/* The seal is refused as long as the next kernel has no room; leaves just enough in it. */
+static void test_room(int fd, struct nvwa_seal *seal)
+{
+	uint64_t least;
+
+	same(keeper_call(fd, NVWA_IOC_SEAL, seal), -EFBIG, "no room in the next kernel is refused");
+	same(keeper_state(fd), NVWA_STATE_CAPTURING, "and nothing is sealed");
+	least = seal->needed;
+	ok(seal->record_len > 18 * MIB && least > seal->record_len,
+	   "it says how much is needed (%llu) of how much (%llu)", (unsigned long long)least,
+	   (unsigned long long)seal->record_len);
+	seal->later = 1ULL << 40;
+	same(keeper_call(fd, NVWA_IOC_SEAL, seal), -EFBIG, "what comes later is counted");
+	ok(seal->needed > (1ULL << 39) && seal->needed < (1ULL << 40) + least,
+	   "less what added memory has free (%llu)", (unsigned long long)seal->needed);
+	seal->later = 0;
+	seal->room = least - 1;
+	same(keeper_call(fd, NVWA_IOC_SEAL, seal), -EFBIG, "a byte too little is refused");
+	same(seal->needed, least, "for the same need");
+	seal->room = least;
+}
+
 static void test_capture(void)
 {
 	struct nvwa_capture c1, c2;
@@ -446,6 +468,7 @@ static void test_capture(void)
 	same(keeper_call(fd, NVWA_IOC_SEAL, &seal), -EBADSLT,
 	     "a segment over the record is refused");
 	segment = scratch;
+	test_room(fd, &seal);
 	same(keeper_call(fd, NVWA_IOC_SEAL, &seal), 0, "seal");
 	same(keeper_state(fd), NVWA_STATE_SEALED, "sealed");
 	same(seal.nr_pages, 2 * pages, "the seal counts all pages");

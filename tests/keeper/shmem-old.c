@@ -184,7 +184,7 @@ static void test_refusals(int fd, int file)
 static void test_capture(void)
 {
 	struct nvwa_capture_shmem c;
-	struct nvwa_seal seal = { 0 };
+	struct nvwa_seal seal = { .room = ~0ULL };
 	struct nvwa_range scratch;
 	uint64_t header, i, pages = 0, blocks;
 	int fd = keeper_open(), file = file_make(), sealed;

@@ -76,17 +76,19 @@ static void test_secure_boot(void **state)
 
 static void test_available_memory(void **state)
 {
-	static const char good[] = "MemTotal:        2048 kB\nMemAvailable:    1024 kB\n";
+	static const char good[] = "MemTotal:        2048 kB\nMemAvailable:    1024 kB\n"
+		"SwapCached:         3 kB\nSwapTotal:        300 kB\nSwapFree:         100 kB\n";
 	static const char bad[] = "MemTotal:        2048 kB\n";
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, swap = 0;
 
 	(void)state;
 	put("/proc/meminfo", good, sizeof(good) - 1);
-	assert_int_equal(machine_available_memory(root, &bytes), 0);
+	assert_int_equal(machine_memory(root, &bytes, &swap), 0);
 	assert_int_equal(bytes, 1 << 20);
+	assert_int_equal(swap, 200 << 10);
 	put("/proc/meminfo", bad, sizeof(bad) - 1);
-	assert_int_equal(machine_available_memory(root, &bytes), -EBADMSG);
-	assert_int_equal(machine_available_memory("/nonexistent", &bytes), -ENOENT);
+	assert_int_equal(machine_memory(root, &bytes, &swap), -EBADMSG);
+	assert_int_equal(machine_memory("/nonexistent", &bytes, &swap), -ENOENT);
 }
 
 static void test_clock_doubt(void **state)
