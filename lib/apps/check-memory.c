@@ -5,12 +5,16 @@
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/apps/cgroup.h"
 #include "lib/apps/check.h"
+#include "lib/apps/proc.h"
 #include "lib/apps/smaps.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/file.h"
 #include "lib/record/keeper.h"
 
 struct memory_checker {
@@ -124,6 +128,56 @@ static int check_mapping(void *ctx, const struct mapping *m)
 			       true, "mount that without dax");
 
 	return 0;
+}
+
+/* The number in the file's line that begins with key; 0 if there is none. */
+static uint64_t line_number(const char *text, const char *key)
+{
+	for (const char *at = text; at; at = strchr(at, '\n')) {
+		at += *at == '\n';
+		if (!strncmp(at, key, strlen(key)))
+			return strtoull(at + strlen(key), NULL, 10);
+	}
+	return 0;
+}
+
+/* What a control group has to have in memory once nothing of it is swapped out; its limit. */
+static bool group_exceeds(const char *group, uint64_t *swapped, uint64_t *limit)
+{
+	_cleanup_free_ char *max = NULL, *stat = NULL, *swap = NULL;
+	char path[4200];
+
+	if (path_format(path, sizeof(path), CGROUP_ROOT "%s/memory.max", group) < 0 ||
+	    file_read(path, &max, NULL) < 0 || !strncmp(max, "max", 3) ||
+	    path_format(path, sizeof(path), CGROUP_ROOT "%s/memory.swap.current", group) < 0 ||
+	    file_read(path, &swap, NULL) < 0 ||
+	    path_format(path, sizeof(path), CGROUP_ROOT "%s/memory.stat", group) < 0 ||
+	    file_read(path, &stat, NULL) < 0)
+		return false;
+	*limit = strtoull(max, NULL, 10);
+	*swapped = strtoull(swap, NULL, 10);
+
+	return *swapped && line_number(stat, "anon ") + line_number(stat, "shmem ") + *swapped >
+		*limit;
+}
+
+void check_swapped(struct checker *c)
+{
+	_cleanup_free_ char *group = NULL;
+	uint64_t swapped, limit;
+	char *slash;
+
+	if (proc_cgroup(c->app->pid, &group) < 0)
+		return;
+	for (; (slash = strrchr(group, '/')) && slash[1]; *slash = '\0') {
+		if (!group_exceeds(group, &swapped, &limit))
+			continue;
+		check_say(c, true, "%" PRIu64 " MiB of %s are in the swap space, and would come "
+			  "into memory when they are carried, more than control group %s may have "
+			  "(MemoryMax=, %" PRIu64 " MiB). Raise the limit before the update",
+			  swapped >> 20, c->app->name, group, limit >> 20);
+		return;
+	}
 }
 
 void check_memory(struct checker *c, pid_t pid, const char *who)

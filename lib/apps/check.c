@@ -237,6 +237,7 @@ int app_check(const struct app *app, const char *target_release, app_reason_fn r
 	check_files(&c);
 	check_places(&c);
 	check_ipc(&c);
+	check_swapped(&c);
 	if (app->kind == APP_SERVICE)
 		check_unit(&c);
 

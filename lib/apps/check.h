@@ -23,6 +23,8 @@ const char *check_process(pid_t pid, char *buf, size_t size);
 
 /* The memory of one process, who being "Process 123 (name)". */
 void check_memory(struct checker *c, pid_t pid, const char *who);
+/* Does the control group's limit let the app have all in memory that is swapped out? */
+void check_swapped(struct checker *c);
 /* The open files of all processes. */
 void check_files(struct checker *c);
 /* One of them that is a socket; late is of net_late_addresses(). */

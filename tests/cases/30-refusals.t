@@ -122,6 +122,14 @@ state_before=$(guest /root/guest/state)
 with_config "an io_uring" 14 "$uring.*descriptor 3.*io_uring" "pids:\n- $uring\n"
 with_config "a semaphore set" 14 "semaphore set .*$sleeper.*ipcrm -s" "pids:\n- $sleeper\n"
 with_config "a device" 14 "$device.*descriptor 7.*/dev/hwrng" "pids:\n- $device\n"
+guest 'fallocate -l 128M /swap && chmod 600 /swap && mkswap -q /swap && swapon /swap'
+swapped=$(held swapped "-p MemoryMax=40M python3 -c 'import time; b = b\"x\" * (80 << 20); time.sleep(1e6)'")
+wait_until 60 guest '[ "$(cat /sys/fs/cgroup/system.slice/held-swapped.service/memory.swap.current)" -gt 20000000 ]' ||
+	fail "a program is swapped out"
+state_before=$(guest /root/guest/state)
+with_config "memory that its limit does not let in" 14 \
+	"[0-9]+ MiB of pid-$swapped are in the swap space.*held-swapped.*40 MiB" "pids:\n- $swapped\n"
+guest "systemctl stop held-swapped; swapoff /swap; rm /swap"
 guest "systemctl stop held-uring held-device held-sleeper
 	ipcrm --all=sem --all=msg"
 
