@@ -312,7 +312,7 @@ static void test_archive(void **state)
 	write_text("home/run/sub/program", "the user's");
 	link_to("victim", "home/run/link");
 	give("home/run/link");
-	assert_int_equal(archive_save(tar, 0, dir, &err), 0);
+	assert_int_equal(archive_save(tar, 0, dir, &(uint64_t){ UINT64_MAX }, &err), 0);
 
 	/* As it was, with set-user-ID bits and links. */
 	assert_int_equal(tree_remove(dir), 0);
@@ -339,7 +339,7 @@ static void test_archive(void **state)
 	/* Nor is read what lies there. */
 	write_text("victim/run", "root's");
 	memset(&err, 0, sizeof(err));
-	assert_int_equal(archive_save(tar, 0, dir, &err), -ELOOP);
+	assert_int_equal(archive_save(tar, 0, dir, &(uint64_t){ UINT64_MAX }, &err), -ELOOP);
 	assert_int_equal(access(tar, F_OK), -1);
 }
 
