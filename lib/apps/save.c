@@ -2,6 +2,7 @@
 /* In the old kernel: what of an app is recorded besides CRIU's images. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "lib/apps/takeover.h"
 #include "lib/apps/tree-size.h"
 #include "lib/apps/unitfile.h"
+#include "lib/base/beneath.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 
@@ -218,13 +220,6 @@ int app_save(const struct app *app, const char *dir, struct error *err)
 	return r < 0 ? r : meta_write(path, &meta, err);
 }
 
-/* Where the files of a tree are from here. */
-static int tree_path(const struct app *app, const struct meta_tree *t, char *path, size_t size)
-{
-	return t->inside ? path_format(path, size, "/proc/%d/root%s", app->pid, t->path) :
-			   path_format(path, size, "%s", t->path);
-}
-
 int app_save_files(const struct app *app, const char *dir, uint64_t *left, struct error *err)
 {
 	__attribute__((cleanup(meta_free))) struct app_meta meta = { 0 };
@@ -245,11 +240,26 @@ int app_save_files(const struct app *app, const char *dir, uint64_t *left, struc
 	return r < 0 ? r : places_save_files(app, path, err);
 }
 
+/* As archive_save() finds it: no link of somebody else's is followed. */
+static int size_tree(const struct app *app, const struct meta_tree *t, struct tree_size *size,
+		     struct error *err)
+{
+	_cleanup_close_ int root = beneath_root(t->inside ? app->pid : 0), dir = -1;
+	char name[NAME_MAX + 1], path[NAME_MAX + 64];
+
+	dir = root < 0 ? root : beneath_parent(root, t->path, name);
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : error_set(err, -dir, "cannot see %s: %s", t->path,
+						      strerror(-dir));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, name);
+
+	return tree_size_add(path, t->path, NULL, size);
+}
+
 static int size_trees(const struct app *app, struct tree_size *size, struct error *err)
 {
 	__attribute__((cleanup(unit_facts_free))) struct unit_facts facts = { 0 };
 	__attribute__((cleanup(meta_free))) struct app_meta meta = { 0 };
-	char base[4200];
 	int r = 0;
 
 	if (app->kind != APP_SERVICE)
@@ -257,11 +267,8 @@ static int size_trees(const struct app *app, struct tree_size *size, struct erro
 	r = read_unit_facts(app->name, &facts, err);
 	if (!r)
 		r = list_trees(&facts, &meta);
-	for (size_t i = 0; !r && i < meta.nr_trees; i++) {
-		r = tree_path(app, &meta.trees[i], base, sizeof(base));
-		if (!r)
-			r = tree_size_add(base, meta.trees[i].path, NULL, size);
-	}
+	for (size_t i = 0; !r && i < meta.nr_trees; i++)
+		r = size_tree(app, &meta.trees[i], size, err);
 
 	return r;
 }

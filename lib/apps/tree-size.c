@@ -140,13 +140,13 @@ int tree_size_add(const char *dir, const char *name, const char *skip, struct tr
 	r = path_format(w.path, sizeof(w.path), "%s", name);
 	if (r < 0)
 		return r;
-	if (stat(dir, &st))
+	if (lstat(dir, &st))
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
 	w.dev = st.st_dev;
 	r = add_one(&w, &st);
 	if (r < 0 || !S_ISDIR(st.st_mode))
 		return r;
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : walk_dir(&w, fd);
 }
 

@@ -33,9 +33,9 @@ struct tree_size {
 };
 
 /*
- * Add what is below dir (or dir itself, if it is a file), on its file system. Entries of dir
- * itself whose names begin with skip are left out (NULL: none). name is what dir is called in
- * paths. Nothing there is no error, and neither is what goes away meanwhile. -E2BIG: more than
+ * Add what is below dir (or dir itself, if it is a file or a link), on its file system. Entries
+ * of dir itself whose names begin with skip are left out (NULL: none). name is what dir is called
+ * in paths. Nothing there is no error, and neither is what goes away meanwhile. -E2BIG: more than
  * TREE_FILES_MOST, counted no further; -ELOOP: nested too deep.
  */
 int tree_size_add(const char *dir, const char *name, const char *skip, struct tree_size *size);
