@@ -85,8 +85,13 @@ def udplite():
 
 
 def linklocal(address):
-    listener = socket.create_server((address, 7301), family=socket.AF_INET6)
-    return listener, socket.create_connection((address, 7301))
+    """At an address that means something only with the number of its link."""
+    where = socket.getaddrinfo(address, 7301, type=socket.SOCK_STREAM)[0][4]
+    listener, client = (socket.socket(socket.AF_INET6) for _ in range(2))
+    listener.bind(where)
+    listener.listen()
+    client.connect(where)
+    return listener, client
 
 
 def pidfd():
