@@ -24,12 +24,17 @@
 
 /* Holds PID 1: who is frozen has nobody to talk to, and a hardware watchdog has it. */
 #define INIT_GROUP	"/init.scope"
+/*
+ * What a service says until it is dumped waits in its stream for somebody to read it, and would
+ * be lost at the jump.
+ */
+#define JOURNAL_GROUP	"/system.slice/systemd-journald.service"
 /* All that runs stands still within ms. Who sleeps in the kernel is not worth more. */
 #define WAIT_MS		1000
 
 const char *freezer_root = CGROUP_ROOT;
 
-/* The groups in which apps live, once for each app. */
+/* The groups in which apps live, once for each app, and the journal's. */
 static char **kept;
 
 static int file_of(const char *group, const char *name, char *path, size_t size)
@@ -177,9 +182,10 @@ int freezer_others(const struct app *apps, size_t nr_apps, struct error *err)
 {
 	const long long until = clock_ns(CLOCK_MONOTONIC) / 1000000 + WAIT_MS;
 	_cleanup_strv_ char **frozen = NULL;
-	int r = 0;
+	int r;
 
 	forget_kept();
+	r = strv_append(&kept, JOURNAL_GROUP);
 	for (size_t i = 0; r == 0 && i < nr_apps; i++)
 		r = freezer_groups(apps[i].pid, &kept);
 	if (r < 0)

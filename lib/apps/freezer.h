@@ -17,9 +17,9 @@ extern const char *freezer_root;
 extern int (*freezer_groups)(pid_t pid, char ***groups);
 
 /*
- * Freeze all but those that the apps live in, systemd's (init.scope) and our own. When it
- * returns their processes stand still, but for those that sleep in the kernel for long, which
- * do so when they wake up.
+ * Freeze all but those that the apps live in, systemd's (init.scope), journald's and our own.
+ * When it returns their processes stand still, but for those that sleep in the kernel for long,
+ * which do so when they wake up.
  */
 int freezer_others(const struct app *apps, size_t nr_apps, struct error *err);
 

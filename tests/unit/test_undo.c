@@ -263,6 +263,9 @@ static void test_freezer(void **state)
 	set_frozen("/paused.slice");
 	make_group("/nvwa");
 	make_group("/init.scope");
+	make_group("/system.slice");
+	make_group("/system.slice/systemd-journald.service");
+	make_group("/system.slice/b.service");
 
 	assert_int_equal(freezer_others(apps, 2, NULL), 0);
 	assert_false(is_frozen("/some.slice"));
@@ -273,6 +276,10 @@ static void test_freezer(void **state)
 	assert_true(is_frozen("/others.slice"));
 	assert_false(is_frozen("/nvwa"));
 	assert_false(is_frozen("/init.scope"));
+	/* The journal takes what services say until they are dumped. */
+	assert_false(is_frozen("/system.slice"));
+	assert_false(is_frozen("/system.slice/systemd-journald.service"));
+	assert_true(is_frozen("/system.slice/b.service"));
 	/* Two apps live there: when the second is dumped. */
 	assert_int_equal(freezer_hold(&apps[0], NULL), 0);
 	assert_false(is_frozen(OWN));
@@ -282,6 +289,7 @@ static void test_freezer(void **state)
 	make_group("/later.slice");
 	assert_int_equal(freezer_rest(NULL), 0);
 	assert_true(is_frozen("/later.slice"));
+	assert_true(is_frozen("/system.slice"));
 	assert_false(is_frozen("/nvwa"));
 
 	/* All that was frozen, and nothing that somebody else has frozen. */
