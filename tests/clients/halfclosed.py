@@ -90,7 +90,6 @@ class Connection:
             ask.recv(1)     # it has begun
 
     def accepted(self):
-        lose_no_more(self.listener)
         self.listener.settimeout(120)
         self.sock, _ = self.listener.accept()
 
@@ -166,11 +165,13 @@ def check_states(connections, states, when):
 
 
 def use_up(connections, control):
+    # All at once: who asks in vain waits twice as long each time.
+    for c in connections:
+        if c.listener or c.lost:
+            lose_no_more(c.listener or c.sock)
     for c in connections:
         if c.listener:
             c.accepted()
-        if c.lost and not c.listener:
-            lose_no_more(c.sock)
     # The answer comes when all is done.
     control.sock.sendall(b"v\n")
     for c in connections:
