@@ -6,6 +6,7 @@ FILE has one line: how often it looked, how often a clock was behind what it was
 time of day by over LIMIT, and by how much in ms at most.
 """
 
+import os
 import sys
 import time
 
@@ -28,8 +29,10 @@ def main():
         worst = max(worst, behind, drift)
         before = now
         looks += 1
-        with open(sys.argv[1], "w", encoding="ascii") as file:
+        with open(sys.argv[1] + ".new", "w", encoding="ascii") as file:
             file.write(f"{looks} {wrong} {worst * 1000:.0f}\n")
+        # Whoever reads it finds a whole line.
+        os.rename(sys.argv[1] + ".new", sys.argv[1])
         # An absolute time of the monotonic clock, as Python does it.
         time.sleep(PERIOD)
 
