@@ -22,7 +22,8 @@ guest_up --suite trixie --kernel 6.12 --memory 2048 --cpus 2 --append net.ifname
 "$top/lab/push" "$top/build/tests/workloads/echo" /usr/local/bin/
 guest 'echo "/dev/vdb /srv ext4 rw,noatime 0 2" >>/etc/fstab
 	systemctl daemon-reload && mount /srv
-	printf "net.core.somaxconn=8000\nnet.ipv4.conf.default.shared_media=0\n" >/etc/sysctl.d/50-test.conf
+	# On a busy machine, it may take longer until the packet filter is there than a connection is asked for.
+	printf "net.core.somaxconn=8000\nnet.ipv4.conf.default.shared_media=0\nnet.ipv4.tcp_syn_retries=12\n" >/etc/sysctl.d/50-test.conf
 	sysctl -q -p /etc/sysctl.d/50-test.conf
 	link=$(ip -o -4 route show default | cut -d" " -f5)
 	sysctl -q -w "net/ipv4/conf/$link/shared_media=0" "net/ipv4/conf/$link/log_martians=1" "net/ipv6/conf/$link/dad_transmits=0"' || give_up "the guest is set up"

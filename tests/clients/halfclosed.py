@@ -90,7 +90,7 @@ class Connection:
             ask.recv(1)     # it has begun
 
     def accepted(self):
-        self.listener.settimeout(120)
+        self.listener.settimeout(240)
         self.sock, _ = self.listener.accept()
 
     def send(self, count):
