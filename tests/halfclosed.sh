@@ -39,6 +39,6 @@ halfclosed_came_through() {
 }
 
 halfclosed_came_through_within() {
-	wait_until 120 guest "grep -q 'wrong' /root/within"
+	wait_until 300 guest "grep -q 'wrong' /root/within"
 	halfclosed_whole "peers on this machine" "$(guest cat /root/within /root/within.err)"
 }
