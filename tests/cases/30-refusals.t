@@ -245,7 +245,8 @@ refused "too many words" 2 "one release" "" "nvwa update a b" ""
 # CRIU itself fails half way through its dump, when it has stopped the program:
 # FI_PARASITE_CONNECT of its criu/include/fault-injection.h. Then because what
 # it writes to is full.
-guest 'cat >/root/watcher && chmod 755 /root/watcher' <<'END'
+# It lies where redis' sandbox has it as well.
+guest 'cat >/usr/local/bin/watcher && chmod 755 /usr/local/bin/watcher' <<'END'
 #!/bin/bash
 # This process is in redis' namespaces already, and has no descriptors of them any more.
 export NVWA_CRIU_NAMESPACES=
@@ -269,7 +270,7 @@ with_config "asynchronous I/O that does not end" 4 \
 guest "kill $aiopoll"
 # Another user looks for what he may see, at the end of a dump. It fails, as its command does.
 refused "a dump that somebody watches" 4 "nothing was changed" \
-	"cp /root/watcher /root/criu; echo 'criu_exe: /root/criu' >/etc/nvwa/nvwa-server.yaml.new
+	"echo 'criu_exe: /usr/local/bin/watcher' >/etc/nvwa/nvwa-server.yaml.new
 	cp /etc/nvwa/nvwa-server.yaml /root/ 2>/dev/null
 	mv /etc/nvwa/nvwa-server.yaml.new /etc/nvwa/nvwa-server.yaml" \
 	"nvwa update $target" \
