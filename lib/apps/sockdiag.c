@@ -59,3 +59,8 @@ int sock_diag_dump(const void *request, size_t len, sock_diag_fn fn, void *ctx)
 
 	return receive(fd, fn, ctx);
 }
+
+void *sock_diag_grow(void *list, size_t nr, size_t size)
+{
+	return nr & (nr - 1) ? list : reallocarray(list, nr ? nr * 2 : 1, size);
+}

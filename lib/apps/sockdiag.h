@@ -16,4 +16,10 @@ typedef int (*sock_diag_fn)(void *ctx, const struct nlmsghdr *message);
  */
 int sock_diag_dump(const void *request, size_t len, sock_diag_fn fn, void *ctx);
 
+/*
+ * Room for one more element behind the nr of a list, which grows in powers of two: the list as
+ * it is from now on, or NULL, and then it is as it was.
+ */
+void *sock_diag_grow(void *list, size_t nr, size_t size);
+
 #endif

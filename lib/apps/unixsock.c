@@ -51,15 +51,10 @@ static int add_socket(void *ctx, const struct nlmsghdr *h)
 	int len = h->nlmsg_len - NLMSG_LENGTH(sizeof(*m));
 	struct unix_socket *s;
 
-	/* Room grows in powers of two. */
-	if (!(all->nr & (all->nr - 1))) {
-		size_t room = all->nr ? all->nr * 2 : 1;
-
-		s = realloc(all->list, room * sizeof(*s));
-		if (!s)
-			return -ENOMEM;
-		all->list = s;
-	}
+	s = sock_diag_grow(all->list, all->nr, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	all->list = s;
 
 	s = &all->list[all->nr++];
 	memset(s, 0, sizeof(*s));
