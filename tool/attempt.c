@@ -46,13 +46,12 @@ static int write_note(struct json_object *attempt)
 	return r;
 }
 
-/* Remember what was chosen before, and what is now. */
-static void choose_entry(struct json_object *attempt, const char *release)
+/* What is going to be chosen, and what was before: noted first, so that it can be taken back. */
+static void note_entry(struct json_object *attempt, const char *release)
 {
 	_cleanup_free_ char *entry = NULL, *before = boot_once_chosen();
 
-	if (boot_once_find("", release, &entry, NULL) == 0 &&
-	    boot_once_choose(entry, NULL) == 0) {
+	if (boot_once_find("", release, &entry, NULL) == 0) {
 		json_put_text(attempt, "entry", entry);
 		json_put_text(attempt, "entry_before", before);
 	}
@@ -76,9 +75,13 @@ int attempt_begin(const char *id, const char *from, const char *to, struct error
 	json_put_text(attempt, "image", image);
 	json_put_text(attempt, "boot_id", boot);
 	json_put_number(attempt, "started", time(NULL));
-	choose_entry(attempt, from);
+	note_entry(attempt, from);
 	r = write_note(attempt);
-	return r < 0 ? error_set(err, -r, "cannot write " ATTEMPT ": %s", strerror(-r)) : 0;
+	if (r < 0)
+		return error_set(err, -r, "cannot write " ATTEMPT ": %s", strerror(-r));
+	if (json_word(attempt, "entry"))
+		boot_once_choose(json_word(attempt, "entry"), NULL);
+	return 0;
 }
 
 int attempt_end(struct error *err)
